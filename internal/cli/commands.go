@@ -1,0 +1,8 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// commands lists the subcommands in the order of the help text.
+func commands(streams Streams) []*cobra.Command {
+	return []*cobra.Command{}
+}
