@@ -1,0 +1,408 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/klaxon-dev/klaxon/audit"
+)
+
+// Bounds on a condition.
+const (
+	maxConditionBytes = 8 << 10
+	maxConditionNodes = 500
+	maxPredicates     = 2 // any(containers, any(.capabilities, …))
+	memoryBudget      = 100_000
+)
+
+// Condition is a compiled expression over one event. It does not change and is
+// safe for concurrent use, each goroutine with a Machine of its own.
+type Condition struct {
+	text    string
+	program *vm.Program
+	fields  []*Field // all that it reads
+}
+
+// String returns the condition as it was written.
+func (c *Condition) String() string { return c.text }
+
+// Fields returns what the condition reads, in the vocabulary's order.
+func (c *Condition) Fields() []*Field { return c.fields }
+
+// conditionError is a mistake in a condition: Line from 1, Column from 0, both
+// of the condition's own text.
+type conditionError struct {
+	Line, Column int
+	Snippet      string
+	Message      string
+}
+
+func (e *conditionError) Error() string { return e.Message }
+
+// compileCondition parses, checks and compiles text.
+func compileCondition(text string) (*Condition, error) {
+	if len(text) > maxConditionBytes {
+		return nil, &conditionError{Line: 1, Message: fmt.Sprintf("the condition has %d bytes, at most %d are allowed", len(text), maxConditionBytes)}
+	}
+	binder := &binder{text: text}
+	guard := &guard{}
+	program, err := expr.Compile(text, options(binder, guard)...)
+	for _, found := range []error{binder.err, guard.err} {
+		if found != nil {
+			return nil, found
+		}
+	}
+	if err != nil {
+		return nil, fromExpr(err, text)
+	}
+	return &Condition{text: text, program: program, fields: binder.used()}, nil
+}
+
+func options(visitors ...ast.Visitor) []expr.Option {
+	opts := []expr.Option{expr.Env(environment()), expr.AsBool(), expr.MaxNodes(maxConditionNodes), expr.DisableAllBuiltins()}
+	for _, name := range []string{"any", "all", "none", "one", "count", "len", "lower", "upper", "trim", "hasPrefix", "hasSuffix"} {
+		opts = append(opts, expr.EnableBuiltin(name))
+	}
+	for i := range vocabulary {
+		if f := &vocabulary[i]; f.lazy != nil {
+			signature := reflect.New(reflect.FuncOf([]reflect.Type{reflect.TypeFor[*Scope]()}, []reflect.Type{reflect.TypeOf(f.zero)}, false))
+			opts = append(opts, expr.Function(functionName(f.Name), func(params ...any) (any, error) {
+				return f.lazy(params[0].(*Scope))
+			}, signature.Interface()))
+		}
+	}
+	opts = append(opts,
+		expr.Function("publicIP", func(params ...any) (any, error) { return publicIP(params[0].(string)), nil }, publicIP),
+		expr.Function("inCIDR", func(params ...any) (any, error) { return inCIDR(params[0].(string), params[1].(string)) }, new(func(string, string) bool)),
+		expr.Function("items", func(params ...any) (any, error) { return items(params[0]), nil }, items),
+	)
+	for _, v := range visitors {
+		opts = append(opts, expr.Patch(v))
+	}
+	return opts
+}
+
+// scopeName is the variable that lazy fields get the event from.
+const scopeName = "$scope"
+
+func flatName(name string) string     { return "$" + strings.ReplaceAll(name, ".", "_") }
+func functionName(name string) string { return "$get_" + strings.ReplaceAll(name, ".", "_") }
+
+// environment is what conditions are type-checked against: one flat map.
+func environment() map[string]any {
+	env := map[string]any{scopeName: (*Scope)(nil)}
+	for i := range vocabulary {
+		if f := &vocabulary[i]; f.get != nil {
+			env[flatName(f.Name)] = f.zero
+		}
+	}
+	return env
+}
+
+// publicIP reports whether ip is an address of the public Internet.
+func publicIP(ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	a = a.Unmap()
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !sharedAddresses.Contains(a)
+}
+
+// sharedAddresses are those of carrier-grade NAT (RFC 6598).
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
+func inCIDR(ip, cidr string) (bool, error) {
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return false, err
+	}
+	a, err := netip.ParseAddr(ip)
+	return err == nil && prefix.Contains(a.Unmap()), nil
+}
+
+// items returns v as a list: nil and anything else as an empty one.
+func items(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+// binder replaces the vocabulary's dotted names by flat variables and by calls
+// of the functions that make lazy fields. It makes access into the object
+// optional: what is not there is nil.
+type binder struct {
+	text  string
+	names map[ast.Node]string // dotted names not yet bound
+	bound map[ast.Node]bool   // nodes that hold a part of the object
+	seen  map[string]bool
+	err   error
+}
+
+func (b *binder) Visit(node *ast.Node) {
+	if b.names == nil {
+		b.names, b.bound, b.seen = map[ast.Node]string{}, map[ast.Node]bool{}, map[string]bool{}
+	}
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		b.bind(node, n.Value)
+	case *ast.MemberNode:
+		b.member(node, n)
+	}
+}
+
+func (b *binder) member(node *ast.Node, n *ast.MemberNode) {
+	property, constant := n.Property.(*ast.StringNode)
+	if name, ok := b.names[n.Node]; ok && constant {
+		b.bind(node, name+"."+property.Value)
+		if b.names[*node] != "" || !b.bound[n.Node] {
+			return
+		}
+	}
+	if b.bound[n.Node] {
+		n.Optional = true
+		chain := &ast.ChainNode{Node: n}
+		chain.SetLocation(n.Location())
+		*node = chain
+		b.bound[chain] = true
+	}
+}
+
+// bind binds node if name is of the vocabulary, and remembers it if longer
+// names begin with it.
+func (b *binder) bind(node *ast.Node, name string) {
+	field := lookup(name)
+	if field != nil {
+		b.seen[name] = true
+		*node = b.reference(*node, field)
+		b.bound[*node] = field.Name == "object"
+	}
+	if isPrefix(name) {
+		b.names[*node] = name
+	} else if field == nil && strings.Contains(name, ".") && b.err == nil && !b.bound[*node] {
+		root, _, _ := strings.Cut(name, ".")
+		if lookup(root) == nil { // object.x and podSpec.x are looked up in what the field holds
+			at := (*node).Location()
+			b.err = &conditionError{Line: lineOf(b.text, at.From), Column: columnOf(b.text, at.From), Snippet: name,
+				Message: fmt.Sprintf("there is no field %q; %s", name, suggest(name))}
+		}
+	}
+}
+
+func (b *binder) reference(old ast.Node, f *Field) ast.Node {
+	var node ast.Node
+	if f.get != nil {
+		node = &ast.IdentifierNode{Value: flatName(f.Name)}
+	} else {
+		node = &ast.CallNode{
+			Callee:    &ast.IdentifierNode{Value: functionName(f.Name)},
+			Arguments: []ast.Node{&ast.IdentifierNode{Value: scopeName}},
+		}
+	}
+	node.SetLocation(old.Location())
+	return node
+}
+
+func (b *binder) used() []*Field {
+	var fields []*Field
+	for i := range vocabulary {
+		if b.seen[vocabulary[i].Name] {
+			fields = append(fields, &vocabulary[i])
+		}
+	}
+	return fields
+}
+
+func isPrefix(name string) bool {
+	return slices.ContainsFunc(vocabulary, func(f Field) bool { return strings.HasPrefix(f.Name, name+".") })
+}
+
+// suggest names what the writer may have meant.
+func suggest(name string) string {
+	root, last, _ := strings.Cut(name, ".")
+	var same []string
+	for i := range vocabulary {
+		r, l, _ := strings.Cut(vocabulary[i].Name, ".")
+		if strings.EqualFold(l, last) || strings.EqualFold(vocabulary[i].Name, name) {
+			return fmt.Sprintf("did you mean %q?", vocabulary[i].Name)
+		}
+		if r == root {
+			same = append(same, vocabulary[i].Name)
+		}
+	}
+	if len(same) > 0 {
+		return "there are " + strings.Join(same, ", ")
+	}
+	return "'klaxon rules fields' lists all"
+}
+
+// guard refuses what is unbounded or has no place in a condition.
+type guard struct {
+	err error
+}
+
+func (g *guard) Visit(node *ast.Node) {
+	if g.err != nil {
+		return
+	}
+	switch n := (*node).(type) {
+	case *ast.BinaryNode:
+		g.binary(n)
+	case *ast.VariableDeclaratorNode:
+		g.refuse(n, "let is not allowed in a condition: write the expression out")
+	case *ast.SequenceNode:
+		g.refuse(n, "a condition is one expression, without ;")
+	case *ast.PredicateNode:
+		if depth(n, 0) > maxPredicates {
+			g.refuse(n, fmt.Sprintf("predicates are nested deeper than %d", maxPredicates))
+		}
+	}
+}
+
+func (g *guard) binary(n *ast.BinaryNode) {
+	switch n.Operator {
+	case "..":
+		g.refuse(n, "ranges are not allowed: a condition's cost must be bounded")
+	case "matches":
+		if _, ok := n.Right.(*ast.StringNode); !ok {
+			g.refuse(n, "the pattern of matches must be a constant string")
+		}
+	case "+", "-", "*", "/", "%", "^", "**":
+		g.refuse(n, "arithmetic is not allowed in a condition")
+	}
+}
+
+func (g *guard) refuse(n ast.Node, message string) {
+	g.err = &guardError{node: n, message: message}
+}
+
+type guardError struct {
+	node    ast.Node
+	message string
+}
+
+func (e *guardError) Error() string { return e.message }
+
+// depth counts the predicates that are nested in n, n included.
+func depth(n ast.Node, level int) int {
+	counter := &depthCounter{}
+	ast.Walk(&n, counter)
+	return level + counter.max
+}
+
+// depthCounter sees children before parents: the deepest predicate first.
+type depthCounter struct {
+	heights map[ast.Node]int
+	max     int
+}
+
+func (d *depthCounter) Visit(node *ast.Node) {
+	if _, ok := (*node).(*ast.PredicateNode); !ok {
+		return
+	}
+	if d.heights == nil {
+		d.heights = map[ast.Node]int{}
+	}
+	height := 1
+	for inner, h := range d.heights {
+		if contains(*node, inner) {
+			height = max(height, h+1)
+		}
+	}
+	d.heights[*node] = height
+	d.max = max(d.max, height)
+}
+
+func contains(outer, inner ast.Node) bool {
+	found := false
+	ast.Walk(&outer, visitor(func(n *ast.Node) { found = found || *n == inner }))
+	return found && outer != inner
+}
+
+type visitor func(*ast.Node)
+
+func (v visitor) Visit(n *ast.Node) { v(n) }
+
+func fromExpr(err error, text string) error {
+	var at *file.Error
+	if !errors.As(err, &at) {
+		return &conditionError{Line: 1, Message: err.Error()}
+	}
+	return &conditionError{Line: at.Line, Column: at.Column, Snippet: snippet(text, at.Line, at.Column), Message: cleanMessage(at.Message)}
+}
+
+// cleanMessage takes the inner spelling of names out of a message.
+func cleanMessage(m string) string {
+	for i := range vocabulary {
+		m = strings.ReplaceAll(m, functionName(vocabulary[i].Name), vocabulary[i].Name)
+		m = strings.ReplaceAll(m, flatName(vocabulary[i].Name), vocabulary[i].Name)
+	}
+	return m
+}
+
+func snippet(text string, line, column int) string {
+	lines := strings.Split(text, "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	r := []rune(lines[line-1])
+	return string(r[min(column, len(r)):])
+}
+
+func lineOf(text string, offset int) int {
+	r := []rune(text)
+	return 1 + strings.Count(string(r[:min(offset, len(r))]), "\n")
+}
+
+func columnOf(text string, offset int) int {
+	r := []rune(text)
+	before := string(r[:min(offset, len(r))])
+	return len([]rune(before[strings.LastIndexByte(before, '\n')+1:]))
+}
+
+// Machine evaluates conditions. It is used by one goroutine.
+type Machine struct {
+	vm  vm.VM
+	env map[string]any
+}
+
+// NewMachine returns a machine.
+func NewMachine() *Machine {
+	m := &Machine{env: map[string]any{}}
+	m.vm.MemoryBudget = memoryBudget
+	return m
+}
+
+// Load makes s the event that Eval evaluates on, for conditions that read no
+// other fields than these.
+func (m *Machine) Load(s *Scope, fields []*Field) {
+	m.env[scopeName] = s
+	for _, f := range fields {
+		if f.get != nil {
+			m.env[flatName(f.Name)] = f.get(s)
+		}
+	}
+}
+
+// Eval reports whether the condition holds on the loaded event. An error that
+// wraps audit.ErrUnknown says that the event does not hold what the answer
+// depends on; any other that the condition cannot be evaluated on it.
+func (m *Machine) Eval(c *Condition) (bool, error) {
+	out, err := m.vm.Run(c.program, m.env)
+	if err != nil {
+		if errors.Is(err, audit.ErrUnknown) {
+			return false, audit.ErrUnknown
+		}
+		return false, fmt.Errorf("evaluate %q: %w", cut(c.text, 60), err)
+	}
+	holds, _ := out.(bool)
+	return holds, nil
+}

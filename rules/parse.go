@@ -1,0 +1,359 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// MaxFileBytes is the largest rule file that is read.
+const MaxFileBytes = 1 << 20
+
+// Bounds on what a rule may hold.
+const (
+	maxTests      = 200
+	maxTestEvents = 1000
+	maxBy         = 8
+)
+
+// Parse reads the rules of one file. What has an error is left out; the others
+// are returned all the same.
+func Parse(name string, src []byte, origin string) ([]*Rule, Problems) {
+	var problems Problems
+	d := decoder{file: name, lines: strings.Split(string(src), "\n"), problems: &problems}
+	if len(src) > MaxFileBytes {
+		d.at(1, 1, "", "", fmt.Sprintf("the file has %d bytes, at most %d are read: split it", len(src), MaxFileBytes))
+		return nil, problems
+	}
+	tree, err := parser.ParseBytes(src, 0)
+	if err != nil {
+		d.syntax(err)
+		return nil, problems
+	}
+	var rules []*Rule
+	for _, doc := range tree.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType {
+			continue
+		}
+		before := len(problems)
+		d.rule = ""
+		if alias := findAlias(doc.Body); alias != nil {
+			d.problem(alias, "", "anchors and aliases are not read in rule files: write the value out")
+			continue
+		}
+		if rule := d.document(doc.Body); len(problems[before:].Errors()) == 0 {
+			rule.Origin, rule.File, rule.Source = origin, name, d.source(rule.Line, doc)
+			rules = append(rules, rule)
+		}
+	}
+	problems.sort()
+	return rules, problems
+}
+
+func (d *decoder) syntax(err error) {
+	line, column := 1, 1
+	message := firstLine(err.Error())
+	var located yaml.Error
+	if errors.As(err, &located) {
+		if t := located.GetToken(); t != nil && t.Position != nil {
+			line, column = t.Position.Line, t.Position.Column
+		}
+		message = located.GetMessage()
+	}
+	d.at(line, column, "", d.textAt(line, column), "this is no YAML: "+message)
+}
+
+func findAlias(n ast.Node) ast.Node {
+	var found ast.Node
+	ast.Walk(walker(func(n ast.Node) bool {
+		if t := n.Type(); t == ast.AliasType || t == ast.AnchorType || t == ast.MergeKeyType {
+			found = n
+		}
+		return found == nil
+	}), n)
+	return found
+}
+
+type walker func(ast.Node) bool
+
+func (w walker) Visit(n ast.Node) ast.Visitor {
+	if w(n) {
+		return w
+	}
+	return nil
+}
+
+// source returns the text of a document that begins at line.
+func (d *decoder) source(line int, doc *ast.DocumentNode) string {
+	end := len(d.lines)
+	for i := line; i < len(d.lines); i++ {
+		if strings.HasPrefix(d.lines[i], "---") {
+			end = i
+			break
+		}
+	}
+	return strings.TrimRight(strings.Join(d.lines[line-1:end], "\n"), "\n") + "\n"
+}
+
+func (d *decoder) document(n ast.Node) *Rule {
+	r := &Rule{Suppress: DefaultSuppress}
+	r.Line, _ = position(n)
+	kind, id, severity, title := "rule", "", "", ""
+	given := map[string]bool{}
+	by := defaultBy
+	note := func(read func(string, ast.Node)) func(string, ast.Node) {
+		return func(field string, n ast.Node) { given[field] = true; read(field, n) }
+	}
+	// The id first: every other mistake is reported with it.
+	for _, v := range d.members(n, "") {
+		if v.Key.String() == "id" {
+			d.text(&id)("id", v.Value)
+			d.rule = RuleID(id)
+		}
+	}
+	d.mapping(n, "", fields{
+		"kind":            d.text(&kind),
+		"id":              note(func(field string, n ast.Node) { d.id(field, n, id) }),
+		"title":           note(func(field string, n ast.Node) { d.text(&title)(field, n); d.title(field, n, title, &r.Title) }),
+		"description":     d.text(&r.Description),
+		"severity":        note(func(field string, n ast.Node) { d.text(&severity)(field, n); d.severity(field, n, severity) }),
+		"tags":            d.texts(&r.Tags),
+		"when":            note(d.condition(&r.When)),
+		"window":          func(field string, n ast.Node) { d.window(field, n, &by) },
+		"suppress":        func(field string, n ast.Node) { d.suppress(field, n, &r.Suppress) },
+		"exceptions":      func(field string, n ast.Node) { d.exceptions(field, n, &r.Exceptions) },
+		"runbook":         d.text(&r.Runbook),
+		"false_positives": d.texts(&r.FalsePositives),
+		"tests":           func(field string, n ast.Node) { d.tests(field, n, &r.Tests) },
+	})
+	if kind != "rule" {
+		d.problem(n, "kind", "documents of kind %q are not read by this version: only rules are", kind)
+		return r
+	}
+	for _, field := range []string{"id", "title", "severity", "when"} {
+		if !given[field] {
+			d.problem(n, field, "a rule needs %s", field)
+		}
+	}
+	r.ID, r.Severity = RuleID(id), Severity(severity)
+	for _, name := range by {
+		if f := lookup(name); f != nil {
+			r.By = append(r.By, *f)
+		}
+	}
+	r.Version = version(r)
+	return r
+}
+
+var idPattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+func (d *decoder) id(field string, n ast.Node, id string) {
+	if !idPattern.MatchString(id) || len(id) > 80 {
+		d.problem(n, field, "want a name in kebab-case of at most 80 characters, such as secret-sweep")
+	}
+}
+
+func (d *decoder) title(field string, n ast.Node, text string, dst *Template) {
+	t, err := parseTemplate(text)
+	if err != nil {
+		d.problem(n, field, "%v", err)
+	}
+	*dst = t
+}
+
+func (d *decoder) severity(field string, n ast.Node, text string) {
+	if Severity(text).Rank() < 0 {
+		d.problem(n, field, "want info, low, medium, high or critical")
+	}
+}
+
+// window reads the window of a rule. A window without a kind counts, from one on.
+func (d *decoder) window(field string, n ast.Node, by *[]string) {
+	atLeast := 1
+	later := func(field string, n ast.Node) {
+		d.problem(n, field, "this version counts requests from one on: windows of other kinds and sizes are not evaluated yet")
+	}
+	d.mapping(n, field, fields{
+		"by": func(field string, n ast.Node) {
+			*by = nil
+			d.texts(by)(field, n)
+			d.by(field, n, *by)
+		},
+		"at_least": func(field string, n ast.Node) {
+			if d.integer(&atLeast)(field, n); atLeast != 1 {
+				later(field, n)
+			}
+		},
+		"count": later, "distinct": later, "sequence": later, "absence": later, "first_seen": later, "within": later,
+	})
+}
+
+func (d *decoder) by(field string, n ast.Node, names []string) {
+	if len(names) == 0 || len(names) > maxBy {
+		d.problem(n, field, "want 1 to %d fields", maxBy)
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		f := lookup(name)
+		switch {
+		case f == nil:
+			d.problem(n, field, "there is no field %q; %s", name, suggest(name))
+		case !f.scalar():
+			d.problem(n, field, "%s is no single value of every event: findings cannot be grouped by it", name)
+		case seen[name]:
+			d.problem(n, field, "%s is given twice", name)
+		}
+		seen[name] = true
+	}
+}
+
+func (d *decoder) suppress(field string, n ast.Node, dst *time.Duration) {
+	d.duration(dst)(field, n)
+	if *dst > MaxSuppress {
+		d.problem(n, field, "at most %v can be held in the stream", MaxSuppress)
+	}
+	if *dst > 0 && *dst < time.Second {
+		d.problem(n, field, "at least 1s, or 0 for a finding per request")
+	}
+}
+
+func (d *decoder) exceptions(field string, n ast.Node, dst *[]Exception) {
+	names := map[string]bool{}
+	d.sequence(n, field, func(field string, n ast.Node) {
+		var e Exception
+		d.mapping(n, field, fields{
+			"name":    d.text(&e.Name),
+			"when":    d.condition(&e.When),
+			"owner":   d.text(&e.Owner),
+			"ticket":  d.text(&e.Ticket),
+			"expires": d.date(&e.Expires),
+		})
+		if e.Name == "" || e.When == nil {
+			d.problem(n, field, "an exception needs a name and a condition (when)")
+		}
+		if names[e.Name] {
+			d.problem(n, field, "two exceptions are named %q", e.Name)
+		}
+		names[e.Name] = true
+		*dst = append(*dst, e)
+	})
+}
+
+func (d *decoder) tests(field string, n ast.Node, dst *[]Test) {
+	d.sequence(n, field, func(field string, n ast.Node) {
+		t := Test{Findings: -1}
+		t.Line, _ = position(n)
+		d.mapping(n, field, fields{
+			"name":     d.text(&t.Name),
+			"findings": d.integer(&t.Findings),
+			"events": func(field string, n ast.Node) {
+				d.sequence(n, field, func(field string, n ast.Node) { t.Events = append(t.Events, d.testEvent(field, n)) })
+			},
+		})
+		if t.Name == "" || t.Findings < 0 || len(t.Events) == 0 {
+			d.problem(n, field, "a test needs a name, events, and how many findings they make")
+		}
+		if len(t.Events) > maxTestEvents {
+			d.problem(n, field, "a test has at most %d events", maxTestEvents)
+		}
+		*dst = append(*dst, t)
+	})
+	if len(*dst) > maxTests {
+		d.problem(n, field, "a rule has at most %d tests", maxTests)
+	}
+}
+
+// testEvent reads the fields of an event that matter to a test. "at" is the
+// time after the test's start.
+func (d *decoder) testEvent(field string, n ast.Node) TestEvent {
+	var e TestEvent
+	var members yaml.MapSlice
+	for _, v := range d.members(n, field) {
+		if key := v.Key.String(); key == "at" {
+			d.duration(&e.At)(join(field, key), v.Value)
+		} else {
+			members = append(members, yaml.MapItem{Key: key, Value: d.value(v.Value, join(field, key))})
+		}
+	}
+	raw, err := json.Marshal(orderedJSON(members))
+	if err != nil {
+		d.problem(n, field, "%v", err)
+	}
+	e.JSON = raw
+	return e
+}
+
+// orderedJSON makes a YAML value one that encoding/json writes in its order.
+func orderedJSON(v any) any {
+	switch v := v.(type) {
+	case yaml.MapSlice:
+		out := make(orderedMap, len(v))
+		for i, item := range v {
+			out[i] = yaml.MapItem{Key: fmt.Sprint(item.Key), Value: orderedJSON(item.Value)}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = orderedJSON(v[i])
+		}
+		return out
+	default:
+		return v
+	}
+}
+
+type orderedMap []yaml.MapItem
+
+func (m orderedMap) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, item := range m {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		key, err := json.Marshal(item.Key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(item.Value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(append(out, key...), ':'), value...)
+	}
+	return append(out, '}'), nil
+}
+
+// version hashes what decides which findings a rule makes.
+func version(r *Rule) string {
+	h := sha256.New()
+	write := func(parts ...string) {
+		for _, p := range parts {
+			fmt.Fprintf(h, "%d:%s", len(p), p)
+		}
+	}
+	write("1", text(r.When), r.Suppress.String())
+	for _, f := range r.By {
+		write("by", f.Name)
+	}
+	for _, e := range r.Exceptions {
+		write("exception", e.Name, text(e.When), e.Expires.Format(time.RFC3339))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+func text(c *Condition) string {
+	if c == nil {
+		return ""
+	}
+	return c.text
+}
