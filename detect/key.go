@@ -1,0 +1,113 @@
+package detect
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// MarshalJSON writes the key as an object, its fields in the rule's order.
+func (k Key) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, f := range k {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		name, err := marshalText(f.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := marshalText(f.Value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(append(out, name...), ':'), value...)
+	}
+	return append(out, '}'), nil
+}
+
+func marshalText(s string) ([]byte, error) { return json.Marshal(s) }
+
+// UnmarshalJSON reads what MarshalJSON wrote, in the order that it stands in.
+func (k *Key) UnmarshalJSON(src []byte) error {
+	d := json.NewDecoder(bytes.NewReader(src))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("key: want an object")
+	}
+	*k = Key{}
+	for d.More() {
+		var f KeyField
+		name, err := d.Token()
+		if err != nil {
+			return fmt.Errorf("key: %w", err)
+		}
+		f.Name, _ = name.(string)
+		if err := d.Decode(&f.Value); err != nil {
+			return fmt.Errorf("key: field %q: %w", f.Name, err)
+		}
+		*k = append(*k, f)
+	}
+	return nil
+}
+
+// String returns the key as "name=value name=value".
+func (k Key) String() string {
+	parts := make([]string, len(k))
+	for i, f := range k {
+		parts[i] = f.Name + "=" + f.Value
+	}
+	return strings.Join(parts, " ")
+}
+
+// Fingerprint returns the identity of a rule and key over all buckets. What is
+// kept in one place for a key (a partition, a shard) is found by it.
+func (m *Match) Fingerprint() Fingerprint {
+	return Fingerprint(digest("fingerprint", m.Rule, m.Key, nil))
+}
+
+// findingID returns the identity of a rule and key in one bucket.
+func findingID(rule rules.RuleID, key Key, bucket int64) FindingID {
+	return FindingID(digest("finding", rule, key, &bucket))
+}
+
+func digest(what string, rule rules.RuleID, key Key, bucket *int64) [16]byte {
+	var b []byte
+	add := func(s string) {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	add("klaxon/" + what + "/v1")
+	add(string(rule))
+	b = binary.AppendUvarint(b, uint64(len(key)))
+	for _, f := range key {
+		add(f.Name)
+		add(f.Value)
+	}
+	if bucket != nil {
+		b = binary.AppendVarint(b, *bucket)
+	}
+	sum := sha256.Sum256(b)
+	return [16]byte(sum[:16])
+}
+
+// bucketOf returns the number of the bucket of length suppress that t lies in,
+// and when it ends. Buckets are aligned to the Unix epoch. Without suppress the
+// request is the key and one bucket holds all; it ends with the event.
+func bucketOf(t time.Time, suppress time.Duration) (bucket int64, end time.Time) {
+	if suppress <= 0 {
+		return 0, t
+	}
+	// Whole seconds: nanoseconds since the epoch overflow beyond the year 2262.
+	length := int64(suppress / time.Second)
+	bucket = t.Unix() / length
+	if t.Unix()%length < 0 {
+		bucket--
+	}
+	return bucket, time.Unix((bucket+1)*length, 0).UTC()
+}

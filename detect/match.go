@@ -1,0 +1,202 @@
+// Package detect is the detection engine: it matches events against rules and
+// gathers the matches into findings.
+//
+// It is pure: no input or output, no clock, no goroutine. Callers hand it
+// events and times and carry out what it returns, so that the same log gives
+// the same findings wherever and however often it is read.
+package detect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// MaxClockSkew is how far an event's time may lie after its record was
+// received. More is taken as received plus MaxClockSkew.
+const MaxClockSkew = time.Minute
+
+// Input is one event as it is matched.
+type Input struct {
+	Cluster   audit.ClusterID
+	Received  time.Time // zero for files: the event's own time counts
+	ID        audit.EventID
+	RequestID audit.RequestID
+	Event     *audit.Event
+}
+
+// Match says that an event met a rule's condition.
+type Match struct {
+	Rule      rules.RuleID    `json:"rule"`
+	Version   string          `json:"version"`
+	Key       Key             `json:"key"`
+	Cluster   audit.ClusterID `json:"cluster"`
+	Namespace string          `json:"namespace,omitempty"`
+	Title     []string        `json:"title,omitempty"` // values of the title's placeholders
+	Event     EventRef        `json:"event"`
+}
+
+// Outcome is why a rule did not match an event that met its condition, or could
+// not tell.
+type Outcome string
+
+// The outcomes that are counted.
+const (
+	OutcomeBlind    Outcome = "blind"    // the event does not hold what the condition depends on
+	OutcomeFailed   Outcome = "failed"   // the condition cannot be evaluated on the event
+	OutcomeExcepted Outcome = "excepted" // an exception took the match away
+)
+
+// Note is one such outcome, for counting.
+type Note struct {
+	Rule      rules.RuleID
+	Outcome   Outcome
+	Exception string // its name, where Outcome is OutcomeExcepted
+	Err       error  // where Outcome is OutcomeFailed
+}
+
+// Matcher evaluates a set of rules on one event after the other. It is used by
+// one goroutine; several matchers may share a set.
+type Matcher struct {
+	set     *rules.Set
+	fields  []*rules.Field
+	machine *rules.Machine
+	scope   rules.Scope
+	notes   []Note
+}
+
+// NewMatcher returns a matcher for a set.
+func NewMatcher(set *rules.Set) *Matcher {
+	return &Matcher{set: set, fields: set.Fields(), machine: rules.NewMachine()}
+}
+
+// Match appends what the event matches to dst. Events that say nothing of how
+// a request went are not matched.
+func (m *Matcher) Match(in *Input, dst []Match) []Match {
+	m.notes = m.notes[:0]
+	if !in.Event.Observed() {
+		return dst
+	}
+	m.scope.Reset(in.Cluster, in.RequestID, in.Event)
+	m.machine.Load(&m.scope, m.fields)
+	for _, r := range m.set.Rules {
+		if m.holds(r, r.When) && !m.excepted(r, in) {
+			dst = append(dst, m.match(r, in))
+		}
+	}
+	return dst
+}
+
+// Notes returns what else the last Match had to say. The slice is reused by the next.
+func (m *Matcher) Notes() []Note { return m.notes }
+
+func (m *Matcher) holds(r *rules.Rule, c *rules.Condition) bool {
+	holds, err := m.machine.Eval(c)
+	switch {
+	case err == nil:
+	case errors.Is(err, audit.ErrUnknown):
+		m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeBlind})
+	default:
+		m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeFailed, Err: err})
+	}
+	return holds && err == nil
+}
+
+// excepted reports whether an exception surely takes the match away.
+func (m *Matcher) excepted(r *rules.Rule, in *Input) bool {
+	for i := range r.Exceptions {
+		e := &r.Exceptions[i]
+		if !e.Expires.IsZero() && !in.Event.StageTime.Before(e.Expires) {
+			continue
+		}
+		if holds, err := m.machine.Eval(e.When); holds && err == nil {
+			m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeExcepted, Exception: e.Name})
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Matcher) match(r *rules.Rule, in *Input) Match {
+	key := make(Key, len(r.By))
+	for i := range r.By {
+		key[i] = KeyField{Name: r.By[i].Name, Value: keyText(r.By[i].Text(&m.scope))}
+	}
+	if r.Suppress == 0 {
+		key = append(key, KeyField{Name: "request_id", Value: in.RequestID.String()})
+	}
+	return Match{
+		Rule:      r.ID,
+		Version:   r.Version,
+		Key:       key,
+		Cluster:   in.Cluster,
+		Namespace: in.Event.ObjectRef.Namespace,
+		Title:     r.Title.Values(&m.scope),
+		Event:     newEventRef(in),
+	}
+}
+
+func newEventRef(in *Input) EventRef {
+	e := in.Event
+	at := e.StageTime
+	if latest := in.Received.Add(MaxClockSkew); !in.Received.IsZero() && at.After(latest) {
+		at = latest
+	}
+	object := e.Resource()
+	if key := e.ObjectKey(); key != "" {
+		object += " " + key
+	}
+	if object == "" {
+		object = e.Path()
+	}
+	ref := EventRef{
+		EventID:   in.ID,
+		AuditID:   cut(e.AuditID, maxRefText),
+		RequestID: in.RequestID,
+		Stage:     e.Stage,
+		Time:      at,
+		Verb:      e.Verb,
+		User:      cut(e.User.Username, maxRefText),
+		Object:    cut(object, maxRefText),
+		UserAgent: cut(e.UserAgent, maxRefText),
+		Code:      e.ResponseStatus.Code,
+	}
+	// The last hops count: the first ones are the client's own words.
+	ips := e.SourceIPs[max(0, len(e.SourceIPs)-maxRefIPs):]
+	ref.SourceIPs = make([]string, len(ips))
+	for i, ip := range ips {
+		ref.SourceIPs[i] = cut(ip, maxRefText)
+	}
+	return ref
+}
+
+// keyText bounds a value of a key; long values that differ stay different.
+func keyText(s string) string {
+	if len(s) <= maxRefText {
+		return cut(s, maxRefText)
+	}
+	sum := sha256.Sum256([]byte(s))
+	return cut(s, maxRefText/2) + hex.EncodeToString(sum[:8])
+}
+
+// Bounds on what a finding repeats of an event.
+const (
+	maxRefText = 512 // bytes
+	maxRefIPs  = 8
+)
+
+// cut copies s, at most n bytes of it: a match must not hold the whole event in
+// memory. The cut falls between characters.
+func cut(s string, n int) string {
+	if len(s) > n {
+		for n > 0 && s[n]&0xC0 == 0x80 {
+			n--
+		}
+		return s[:n] + "…"
+	}
+	return string([]byte(s))
+}

@@ -1,0 +1,113 @@
+// Package ruletest runs the tests that rules carry, through the very engine
+// that scans and serves.
+package ruletest
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// Result is the outcome of one test.
+type Result struct {
+	Rule    rules.RuleID `json:"rule"`
+	Test    string       `json:"test"`
+	File    string       `json:"file"`
+	Line    int          `json:"line"`
+	Passed  bool         `json:"passed"`
+	Message string       `json:"message,omitempty"` // why it failed
+}
+
+// cluster is where the events of tests come from.
+const cluster audit.ClusterID = "test"
+
+// start is the event time of a test event "at" zero: the start of a bucket.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Run runs all tests of one rule.
+func Run(r *rules.Rule) []Result {
+	results := make([]Result, len(r.Tests))
+	for i := range r.Tests {
+		t := &r.Tests[i]
+		results[i] = Result{Rule: r.ID, Test: t.Name, File: r.File, Line: t.Line, Passed: true}
+		if err := run(r, t); err != nil {
+			results[i].Passed, results[i].Message = false, err.Error()
+		}
+	}
+	return results
+}
+
+func run(r *rules.Rule, t *rules.Test) error {
+	set := &rules.Set{Rules: []*rules.Rule{r}}
+	matcher := detect.NewMatcher(set)
+	windows := detect.NewWindows(set, detect.Limits{})
+	var notes string
+	for i, te := range t.Events {
+		item, err := complete(te, i)
+		if err != nil {
+			return fmt.Errorf("event %d: %w", i, err)
+		}
+		var event audit.Event
+		if err := audit.Scan(item, &event); err != nil {
+			return fmt.Errorf("event %d is no audit event: %w", i, err)
+		}
+		in := detect.Input{Cluster: cluster, ID: event.ID(cluster), RequestID: event.RequestID(cluster), Event: &event}
+		for _, m := range matcher.Match(&in, nil) {
+			windows.Add(&m, int64(i), nil)
+		}
+		for _, n := range matcher.Notes() {
+			notes += fmt.Sprintf("; event %d: %s", i, n.Outcome)
+			if n.Err != nil {
+				notes += ": " + n.Err.Error()
+			}
+		}
+	}
+	if found := len(windows.Finish(nil)); found != t.Findings {
+		return fmt.Errorf("%d findings, want %d%s", found, t.Findings, notes)
+	}
+	return nil
+}
+
+// complete gives an event of a test what every event has.
+func complete(te rules.TestEvent, index int) ([]byte, error) {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(te.JSON, &given); err != nil {
+		return nil, err
+	}
+	at := start.Add(te.At).Format("2006-01-02T15:04:05.000000Z")
+	level := audit.LevelMetadata
+	if given["requestObject"] != nil {
+		level = audit.LevelRequest
+	}
+	if given["responseObject"] != nil {
+		level = audit.LevelRequestResponse
+	}
+	for name, value := range map[string]any{
+		"kind":                     "Event",
+		"apiVersion":               "audit.k8s.io/v1",
+		"level":                    level,
+		"auditID":                  fmt.Sprintf("test-%d", index),
+		"stage":                    audit.StageResponseComplete,
+		"requestURI":               "/",
+		"verb":                     "get",
+		"user":                     map[string]any{"username": "jane", "groups": []string{"system:authenticated"}},
+		"sourceIPs":                []string{"192.0.2.1"},
+		"responseStatus":           map[string]any{"code": 200},
+		"requestReceivedTimestamp": at,
+		"stageTimestamp":           at,
+	} {
+		if _, ok := given[name]; ok {
+			continue
+		}
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		given[name] = raw
+	}
+	return json.Marshal(given)
+}
