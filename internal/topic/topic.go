@@ -30,6 +30,7 @@ const (
 	headerCluster  = "cluster"
 	headerSender   = "sender"
 	headerReceived = "received"
+	headerSource   = "source"
 )
 
 // ErrVersion is the cause of a decoding that met a newer major version.

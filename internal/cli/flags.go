@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// ruleFlags choose the rules of a command.
+type ruleFlags struct {
+	paths     []string
+	noBuiltin bool
+}
+
+func (f *ruleFlags) add(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.paths, "rules", nil, "file or directory of rules to add; may be repeated")
+	flags.BoolVar(&f.noBuiltin, "no-builtin", false, "leave the builtin rules out")
+}
+
+// load returns the rules. Every mistake in them is said on w and ends the
+// command: what would not be looked for must not go unseen.
+func (f *ruleFlags) load(w io.Writer) (*rules.Set, error) {
+	set, problems := rules.Load(rules.Sources{NoBuiltin: f.noBuiltin, Paths: f.paths})
+	if broken := problems.Errors(); len(broken) > 0 {
+		for _, p := range broken {
+			fmt.Fprintln(w, p.Error())
+		}
+		return nil, usagef("%s in the rules: mend them, or leave the files out", plural(int64(len(broken)), "mistake"))
+	}
+	if len(set.Rules) == 0 {
+		return nil, usagef("there are no rules: --no-builtin needs --rules")
+	}
+	return set, nil
+}
+
+func severityNames() []string {
+	names := make([]string, len(rules.Severities))
+	for i, s := range rules.Severities {
+		names[i] = string(s)
+	}
+	return names
+}
+
+// completeWords makes the shell complete a flag's values.
+func completeWords(cmd *cobra.Command, flag string, words ...string) {
+	// It fails only for a flag that does not exist.
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err)
+	}
+}
+
+// parseTime reads a time: how long ago, as 2h or 7d, or RFC 3339. "" is the zero time.
+func parseTime(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC(), nil
+	}
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t, nil
+	}
+	if days, found := strings.CutSuffix(text, "d"); found {
+		var n int
+		if _, err := fmt.Sscanf(days+"\n", "%d\n", &n); err == nil && n > 0 && n < 100_000 {
+			return now.AddDate(0, 0, -n).UTC(), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return now.Add(-d).UTC(), nil
+	}
+	return time.Time{}, usagef("%s %q: want how long ago, as 90m, 2h or 7d, or a time as 2026-01-02T15:04:05Z", flag, text)
+}

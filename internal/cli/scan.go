@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/datadir"
+	"github.com/klaxon-dev/klaxon/internal/output"
+	"github.com/klaxon-dev/klaxon/internal/scan"
+	"github.com/klaxon-dev/klaxon/internal/secretfile"
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// maxNamed is how many broken lines are named one by one.
+const maxNamed = 20
+
+type scanFlags struct {
+	rules        ruleFlags
+	cluster      string
+	since, until string
+	failOn       string
+	keyFile      string
+	dataDir      string
+	format       output.Format
+}
+
+func newScanCommand(streams Streams) *cobra.Command {
+	f := scanFlags{cluster: "default", format: output.FormatTable}
+	cmd := &cobra.Command{
+		Use:   "scan FILE|DIR|-…",
+		Short: "Find attacks in audit log files",
+		Long: `Scan reads audit logs and prints what the rules find in them. It needs no
+server and changes nothing.
+
+It reads files as API servers write them (one event a line), bodies of the audit
+webhook (EventList), plain or compressed by gzip or zstd, directories of such
+files, and standard input (-). What is no audit event is named and skipped.
+
+Exit status: 0; 1 if a file could not be read; 2 if the command line is wrong;
+3 if --fail-on found something as bad.`,
+		Example: `  klaxon scan /var/log/kubernetes/audit.log
+  klaxon scan --since 2h -o ndjson /var/log/kubernetes/ | jq .title
+  zcat old.gz | klaxon scan --rules ./rules --fail-on high -`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("name the files to scan, or - for standard input: klaxon scan audit.log")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), streams, args) },
+	}
+	flags := cmd.Flags()
+	f.rules.add(flags)
+	flags.StringVar(&f.cluster, "cluster", f.cluster, "name of the cluster that the events are of")
+	flags.StringVar(&f.since, "since", "", "leave out what happened before: 2h, 7d, or a time as 2026-01-02T15:04:05Z")
+	flags.StringVar(&f.until, "until", "", "leave out what happened from then on, in the same form")
+	flags.StringVar(&f.failOn, "fail-on", "", "exit with status 3 if a finding is as severe: info, low, medium, high or critical")
+	flags.StringVar(&f.keyFile, "redaction-key-file", "", "key that secret values are hashed with (default: the local serve's)")
+	flags.StringVar(&f.dataDir, "data-dir", "", "where the local serve keeps its data")
+	flags.VarP(&f.format, "output", "o", "table, json or ndjson")
+	completeWords(cmd, "fail-on", severityNames()...)
+	completeWords(cmd, "output", "table", "json", "ndjson")
+	return cmd
+}
+
+func (f *scanFlags) run(ctx context.Context, streams Streams, paths []string) error {
+	config, err := f.config(streams)
+	if err != nil {
+		return err
+	}
+	threshold := -1
+	if f.failOn != "" {
+		if threshold = rules.Severity(f.failOn).Rank(); threshold < 0 {
+			return usagef("--fail-on %q: want info, low, medium, high or critical", f.failOn)
+		}
+	}
+	inputs, left, err := scan.Inputs(paths)
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		fmt.Fprintf(streams.Err, "%s: skipped: no log by its name\n", output.Text(path, 256))
+	}
+	started := time.Now()
+	progress := newProgress(streams.Err, inputs)
+	scanner, failed := f.scan(ctx, streams, config, inputs, progress)
+	findings, summary := scanner.Finish()
+	progress.finish()
+	slices.SortStableFunc(findings, bySeverity)
+	if err := output.WriteFindings(streams.Out, f.format, findings); err != nil {
+		return err
+	}
+	summarize(streams.Err, len(inputs), len(findings), summary, time.Since(started))
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted: not everything was scanned")
+	case failed > 0:
+		return fmt.Errorf("%d of %d files could not be read to their end", failed, len(inputs))
+	case threshold >= 0 && slices.ContainsFunc(findings, func(x detect.Finding) bool { return rules.Severity(x.Severity).Rank() >= threshold }):
+		return exitError{exitFinding}
+	}
+	return nil
+}
+
+// bySeverity puts the worst first, then the latest.
+func bySeverity(a, b detect.Finding) int {
+	return cmp.Or(
+		cmp.Compare(rules.Severity(b.Severity).Rank(), rules.Severity(a.Severity).Rank()),
+		b.LastSeen.Compare(a.LastSeen),
+		cmp.Compare(a.Rule, b.Rule),
+		slices.Compare(a.ID[:], b.ID[:]),
+	)
+}
+
+func (f *scanFlags) config(streams Streams) (scan.Config, error) {
+	config := scan.Config{Cluster: audit.ClusterID(f.cluster)}
+	var err error
+	now := time.Now()
+	if config.Since, err = parseTime("--since", f.since, now); err != nil {
+		return config, err
+	}
+	if config.Until, err = parseTime("--until", f.until, now); err != nil {
+		return config, err
+	}
+	if !config.Until.IsZero() && !config.Since.Before(config.Until) {
+		return config, usagef("--since is not before --until: nothing lies between them")
+	}
+	if config.Rules, err = f.rules.load(streams.Err); err != nil {
+		return config, err
+	}
+	key, local, err := f.key()
+	if err != nil {
+		return config, err
+	}
+	if config.Redactor, err = audit.NewRedactor(key); err != nil {
+		return config, err
+	}
+	if !local {
+		config.Redacted = sync.OnceFunc(func() {
+			fmt.Fprintln(streams.Err, "note: some events hold secret values; without --redaction-key-file their ids are of this run only")
+		})
+	}
+	return config, nil
+}
+
+// key returns the redaction key; kept says that it is one that others use too.
+func (f *scanFlags) key() (key []byte, kept bool, err error) {
+	path := f.keyFile
+	if path == "" {
+		dir, err := datadir.Resolve(f.dataDir)
+		if err != nil {
+			return randomKey(), false, nil
+		}
+		path = dir.RedactionKey()
+	}
+	key, err = secretfile.ReadBytes(path)
+	switch {
+	case err == nil:
+		return key, true, nil
+	case f.keyFile == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
+		return randomKey(), false, nil
+	default:
+		return nil, false, fmt.Errorf("redaction key: %w", err)
+	}
+}
+
+func randomKey() []byte {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return key
+}
+
+// scan reads the inputs one after the other. A file that cannot be read does
+// not stop the others.
+func (f *scanFlags) scan(ctx context.Context, streams Streams, config scan.Config, inputs []scan.Input, p *progress) (*scan.Scanner, int) {
+	named := 0
+	config.Skipped = func(s scan.Skip) {
+		if named++; named <= maxNamed {
+			p.say("%s:%d: skipped: %s", output.Text(s.File, 256), s.Line, output.Text(s.Err.Error(), 256))
+		}
+	}
+	config.Progress = p.events
+	scanner := scan.New(config)
+	failed := 0
+	for _, in := range inputs {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := scanInput(ctx, scanner, streams, in, p); err != nil && ctx.Err() == nil {
+			failed++
+			p.say("%s", output.Text(err.Error(), 512))
+		}
+	}
+	if named > maxNamed {
+		p.say("%d more lines were skipped", named-maxNamed)
+	}
+	return scanner, failed
+}
+
+func scanInput(ctx context.Context, scanner *scan.Scanner, streams Streams, in scan.Input, p *progress) error {
+	if in.Path == scan.Stdin {
+		return scanner.File(ctx, "(standard input)", p.reader(streams.In))
+	}
+	file, err := os.Open(in.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	return scanner.File(ctx, in.Path, p.reader(file))
+}
+
+// summarize says in a few lines what was seen.
+func summarize(w io.Writer, files, findings int, s scan.Summary, took time.Duration) {
+	fmt.Fprintf(w, "%s in %s of %s, %.1f s\n", plural(int64(findings), "finding"), plural(s.Events, "event"), plural(int64(files), "file"), took.Seconds())
+	if n := sum(s.Skipped); n > 0 {
+		fmt.Fprintf(w, "%s skipped: %s\n", plural(n, "item"), counts(s.Skipped))
+	}
+	if len(s.Blind) > 0 {
+		fmt.Fprintf(w, "%s could not see all they look for: the audit policy did not record it (%s)\n", plural(int64(len(s.Blind)), "rule"), counts(s.Blind))
+	}
+	if len(s.Failed) > 0 {
+		fmt.Fprintf(w, "%s could not be evaluated on some events (%s)\n", plural(int64(len(s.Failed)), "rule"), counts(s.Failed))
+	}
+	if n := s.Windows.Evicted; n > 0 {
+		fmt.Fprintf(w, "%s closed early: a rule held too many at once\n", plural(n, "finding"))
+	}
+}
+
+func plural(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func sum[K comparable](m map[K]int64) (total int64) {
+	for _, n := range m {
+		total += n
+	}
+	return total
+}
+
+func counts[K ~string](m map[K]int64) string {
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b K) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	parts := make([]string, 0, len(keys))
+	for i, k := range keys {
+		if i == 8 {
+			parts = append(parts, fmt.Sprintf("%d more", len(keys)-i))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,223 @@
+// Package scan analyses audit logs in files: decode, match, gather. It needs
+// neither log nor store.
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// Config is what a scan is made with.
+type Config struct {
+	Rules        *rules.Set
+	Cluster      audit.ClusterID
+	Since, Until time.Time // event time, [Since, Until); zero: unbounded
+	Redactor     *audit.Redactor
+
+	// Skipped is told of everything that was not read as an event.
+	Skipped func(Skip)
+	// Redacted is told of every event whose secret values were replaced; may be nil.
+	Redacted func()
+	// Progress is told now and then how many events have been read in all.
+	Progress func(events int64)
+}
+
+// Skip names what was skipped and why.
+type Skip struct {
+	File   string
+	Line   int
+	Reason string // short and stable, as "syntax" or "kind"
+	Err    error
+}
+
+// Summary counts what a scan has seen.
+type Summary struct {
+	Events   int64                  // all that were read
+	Matched  int64                  // those within the time that was asked for, with an outcome
+	Redacted int64                  // those whose secret values were replaced
+	Skipped  map[string]int64       // by reason
+	Blind    map[rules.RuleID]int64 // evaluations that lacked what was not recorded
+	Failed   map[rules.RuleID]int64 // evaluations that the condition could not make
+	Windows  detect.Stats
+}
+
+// Scanner scans one file after the other. It is used by one goroutine.
+type Scanner struct {
+	config  Config
+	matcher *detect.Matcher
+	windows *detect.Windows
+	matches []detect.Match
+	evicted []detect.Finding
+	summary Summary
+	offset  int64
+}
+
+// New returns a scanner.
+func New(c Config) *Scanner {
+	return &Scanner{
+		config:  c,
+		matcher: detect.NewMatcher(c.Rules),
+		windows: detect.NewWindows(c.Rules, detect.Limits{}),
+		summary: Summary{
+			Skipped: map[string]int64{},
+			Blind:   map[rules.RuleID]int64{},
+			Failed:  map[rules.RuleID]int64{},
+		},
+	}
+}
+
+// batchItems is how many items go from the reader to the matcher at once.
+const batchItems = 256
+
+type item struct {
+	raw  []byte
+	line int
+	err  error
+}
+
+// File scans one file. Lines that are no events are skipped and told of; an
+// error means that the file could not be read to its end.
+func (s *Scanner) File(ctx context.Context, name string, r io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches := make(chan []item, 4)
+	failed := make(chan error, 1)
+	go func() {
+		failed <- read(ctx, r, batches)
+		close(batches)
+	}()
+	for batch := range batches {
+		for i := range batch {
+			s.take(name, &batch[i])
+		}
+		if s.config.Progress != nil {
+			s.config.Progress(s.summary.Events)
+		}
+	}
+	if err := <-failed; err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// read decompresses and cuts a file into items, ahead of the matcher.
+func read(ctx context.Context, r io.Reader, batches chan<- []item) error {
+	plain, err := audit.Decompress(r)
+	if err != nil {
+		return err
+	}
+	reader := audit.NewReader(plain, audit.SplitLimits{})
+	send := func(batch []item) error {
+		select {
+		case batches <- batch:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	batch := make([]item, 0, batchItems)
+	for {
+		raw, line, err := reader.Next()
+		var broken *audit.ItemError
+		switch {
+		case err == nil:
+			batch = append(batch, item{raw: raw, line: line})
+		case errors.As(err, &broken):
+			batch = append(batch, item{line: line, err: err})
+		default:
+			if sent := send(batch); sent != nil {
+				return sent
+			}
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if len(batch) == batchItems {
+			if err := send(batch); err != nil {
+				return err
+			}
+			batch = make([]item, 0, batchItems)
+		}
+	}
+}
+
+func (s *Scanner) take(file string, it *item) {
+	if it.err != nil {
+		s.skip(file, it.line, it.err)
+		return
+	}
+	// Findings keep copies: the event itself is garbage after this.
+	var event audit.Event
+	if err := audit.Scan(it.raw, &event); err != nil {
+		s.skip(file, it.line, err)
+		return
+	}
+	s.summary.Events++
+	if t := event.StageTime; t.Before(s.config.Since) || !s.config.Until.IsZero() && !t.Before(s.config.Until) {
+		return
+	}
+	redacted, err := s.config.Redactor.Redact(it.raw, &event)
+	if err != nil {
+		s.skip(file, it.line, err)
+		return
+	}
+	if len(redacted) != len(it.raw) || len(it.raw) > 0 && &redacted[0] != &it.raw[0] {
+		s.summary.Redacted++
+		if s.config.Redacted != nil {
+			s.config.Redacted()
+		}
+	}
+	s.match(&event)
+}
+
+func (s *Scanner) match(event *audit.Event) {
+	if !event.Observed() {
+		return
+	}
+	s.summary.Matched++
+	in := detect.Input{Cluster: s.config.Cluster, ID: event.ID(s.config.Cluster), RequestID: event.RequestID(s.config.Cluster), Event: event}
+	s.matches = s.matcher.Match(&in, s.matches[:0])
+	for i := range s.matches {
+		for _, f := range s.windows.Add(&s.matches[i], s.offset, nil) {
+			if f.State == detect.StateClosed { // it made room
+				s.evicted = append(s.evicted, f)
+			}
+		}
+		s.offset++
+	}
+	for _, n := range s.matcher.Notes() {
+		switch n.Outcome {
+		case detect.OutcomeBlind:
+			s.summary.Blind[n.Rule]++
+		case detect.OutcomeFailed:
+			s.summary.Failed[n.Rule]++
+		}
+	}
+}
+
+func (s *Scanner) skip(file string, line int, err error) {
+	reason := "event"
+	var broken *audit.ItemError
+	if errors.As(err, &broken) {
+		reason = broken.Reason
+	}
+	s.summary.Skipped[reason]++
+	if s.config.Skipped != nil {
+		s.config.Skipped(Skip{File: file, Line: line, Reason: reason, Err: err})
+	}
+}
+
+// Finish ends the scan: it returns the closed findings and what was counted.
+func (s *Scanner) Finish() ([]detect.Finding, Summary) {
+	findings := s.windows.Finish(s.evicted)
+	s.summary.Windows = s.windows.Stats()
+	return findings, s.summary
+}

@@ -1,0 +1,184 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/rules"
+	"github.com/klaxon-dev/klaxon/stream"
+)
+
+// progressStep is how far the time of a source comes before the windows hear of it.
+const progressStep = time.Second
+
+// Matching is the first stage: it matches events against rules.
+type Matching struct {
+	set     *rules.Set
+	out     appender
+	logger  *slog.Logger
+	metrics *matchMetrics
+}
+
+type matchMetrics struct {
+	events   prometheus.Counter
+	broken   prometheus.Counter
+	lost     prometheus.Counter
+	matches  *prometheus.CounterVec
+	outcomes *prometheus.CounterVec
+	retries  *prometheus.CounterVec
+}
+
+// NewMatching returns the stage for a set of rules.
+func NewMatching(set *rules.Set, log stream.Producer, logger *slog.Logger, reg prometheus.Registerer) *Matching {
+	m := &matchMetrics{
+		events: prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_match_events_total", Help: "Events that were matched against the rules."}),
+		broken: prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_match_undecodable_records_total", Help: "Records of the log that could not be read as events."}),
+		lost:   prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_match_lost_records_total", Help: "Records that retention removed before they were matched."}),
+		matches: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_matches_total", Help: "Events that met a rule's condition."},
+			[]string{"rule"}),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_outcomes_total", Help: "Evaluations that gave no match: blind (the event does not hold what the rule needs), failed, excepted."},
+			[]string{"rule", "outcome"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_append_retries_total", Help: "Appends that were tried again because the log took no records."},
+			[]string{"topic"}),
+	}
+	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.retries)
+	return &Matching{
+		set:     set,
+		logger:  logger,
+		metrics: m,
+		out: appender{log: log, logger: logger, backoffs: defaultBackoffs,
+			retries: func(topic string) { m.retries.WithLabelValues(topic).Inc() }},
+	}
+}
+
+// Handle consumes one partition of the topic Events until ctx ends.
+func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
+	in := reader{claim: claim, logger: s.logger, next: claim.Position().Offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
+	batch := matchBatch{
+		stage:    s,
+		source:   fmt.Sprintf("%s/%d", topic.Events, claim.Partition()),
+		matcher:  detect.NewMatcher(s.set),
+		progress: map[string]time.Time{},
+		told:     map[string]time.Time{},
+	}
+	for {
+		records, err := in.read(ctx)
+		if err != nil {
+			return endOf(ctx, err)
+		}
+		out, err := batch.match(records)
+		if err != nil {
+			return err
+		}
+		if err := s.out.append(ctx, topic.Matches, out); err != nil {
+			return endOf(ctx, err)
+		}
+		if err := claim.Commit(ctx, stream.Position{Offset: in.next}); err != nil {
+			return endOf(ctx, err)
+		}
+	}
+}
+
+// endOf turns the error of a stage that was asked to end into none.
+func endOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// matchBatch matches what was read of one partition.
+type matchBatch struct {
+	stage    *Matching
+	source   string
+	matcher  *detect.Matcher
+	event    audit.Event
+	matches  []detect.Match
+	progress map[string]time.Time // newest received time by sender
+	told     map[string]time.Time // what the windows have heard of it
+}
+
+func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
+	partitions := b.stage.out.log.Partitions(topic.Matches)
+	var out []stream.Record
+	for i := range records {
+		e, err := topic.DecodeEvent(&records[i])
+		if err == nil && e.Kind == topic.KindEvent {
+			err = b.one(&e)
+		}
+		if err != nil {
+			b.stage.metrics.broken.Inc()
+			b.stage.logger.Error("a record of the log is no event", "source", b.source, "offset", records[i].Offset, "error", err)
+			continue
+		}
+		for j := range b.matches {
+			r, err := (&topic.Match{Kind: topic.KindMatch, Source: b.source, Sender: e.Sender, Received: e.Received, Match: b.matches[j]}).Record(partitions)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, r)
+		}
+		b.matches = b.matches[:0]
+		if e.Received.After(b.progress[e.Sender]) {
+			b.progress[e.Sender] = e.Received
+		}
+	}
+	return b.tell(out, partitions)
+}
+
+func (b *matchBatch) one(e *topic.Event) error {
+	b.event.Reset()
+	if err := audit.Scan(e.Item, &b.event); err != nil {
+		return err
+	}
+	in := detect.Input{
+		Cluster:   e.Cluster,
+		Received:  e.Received,
+		ID:        e.ID,
+		RequestID: b.event.RequestID(e.Cluster),
+		Event:     &b.event,
+	}
+	b.matches = b.matcher.Match(&in, b.matches[:0])
+	b.count()
+	return nil
+}
+
+func (b *matchBatch) count() {
+	m := b.stage.metrics
+	m.events.Inc()
+	for i := range b.matches {
+		m.matches.WithLabelValues(string(b.matches[i].Rule)).Inc()
+	}
+	for _, n := range b.matcher.Notes() {
+		m.outcomes.WithLabelValues(string(n.Rule), string(n.Outcome)).Inc()
+		if n.Err != nil {
+			b.stage.logger.Debug("a rule could not be evaluated", "rule", n.Rule, "error", n.Err)
+		}
+	}
+}
+
+// tell adds how far the sources' time has come, to every partition.
+func (b *matchBatch) tell(out []stream.Record, partitions int) ([]stream.Record, error) {
+	for sender, received := range b.progress {
+		if received.Sub(b.told[sender]) < progressStep {
+			continue
+		}
+		b.told[sender] = received
+		for p := range partitions {
+			r, err := (&topic.Match{Kind: topic.KindProgress, Source: b.source, Sender: sender, Received: received}).Record(partitions)
+			if err != nil {
+				return nil, err
+			}
+			r.Partition = p
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}

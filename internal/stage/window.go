@@ -1,0 +1,201 @@
+package stage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/rules"
+	"github.com/klaxon-dev/klaxon/stream"
+)
+
+// silence is how far a sender may fall behind the newest one before time goes on
+// without it: it is gone.
+const silence = 5 * time.Minute
+
+// Windowing is the second stage: it gathers matches into findings.
+type Windowing struct {
+	set     *rules.Set
+	limits  detect.Limits
+	out     appender
+	logger  *slog.Logger
+	metrics *windowMetrics
+}
+
+type windowMetrics struct {
+	findings *prometheus.CounterVec
+	live     *prometheus.GaugeVec
+	dropped  *prometheus.CounterVec
+	late     prometheus.Counter
+	lost     prometheus.Counter
+	replayed prometheus.Counter
+	retries  *prometheus.CounterVec
+}
+
+// NewWindowing returns the stage for a set of rules.
+func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, logger *slog.Logger, reg prometheus.Registerer) *Windowing {
+	m := &windowMetrics{
+		findings: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_findings_total", Help: "Findings that were announced, by what they were then (open or closed)."},
+			[]string{"severity", "state"}),
+		live: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_live_findings", Help: "Findings that are open."},
+			[]string{"partition"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), matches of rules that are gone (unknown_rule) and records that are no matches (undecodable)."},
+			[]string{"reason"}),
+		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened after the time of their bucket had passed."}),
+		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_lost_records_total", Help: "Records that retention removed before they were read."}),
+		replayed: prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_replayed_records_total", Help: "Records that were read again to restore open findings."}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_append_retries_total", Help: "Appends that were tried again because the log took no records."},
+			[]string{"topic"}),
+	}
+	reg.MustRegister(m.findings, m.live, m.dropped, m.late, m.lost, m.replayed, m.retries)
+	return &Windowing{
+		set:     set,
+		limits:  limits,
+		logger:  logger,
+		metrics: m,
+		out: appender{log: log, logger: logger, backoffs: defaultBackoffs,
+			retries: func(topic string) { m.retries.WithLabelValues(topic).Inc() }},
+	}
+}
+
+// note is the metadata of the stage's position: where a replay must start.
+type note struct {
+	Horizon *detect.Point `json:"horizon,omitempty"`
+}
+
+// Handle consumes one partition of the topic Matches until ctx ends. It begins
+// with a replay of what the open findings need, and announces nothing again
+// that it had announced when its position was committed.
+func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
+	position := claim.Position()
+	run := windowRun{
+		stage:    s,
+		windows:  detect.NewWindows(s.set, s.limits),
+		position: position.Offset,
+		newest:   map[[2]string]time.Time{},
+		live:     s.metrics.live.WithLabelValues(fmt.Sprint(claim.Partition())),
+	}
+	start := position.Offset
+	var n note
+	if position.Metadata != "" {
+		if err := json.Unmarshal([]byte(position.Metadata), &n); err != nil {
+			return fmt.Errorf("position of %s/%d: %w", topic.Matches, claim.Partition(), err)
+		}
+	}
+	if n.Horizon != nil {
+		start = n.Horizon.Offset
+		run.windows.Resume(*n.Horizon)
+	}
+	in := reader{claim: claim, logger: s.logger, next: start, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
+	for {
+		records, err := in.read(ctx)
+		if err != nil {
+			return endOf(ctx, err)
+		}
+		if err := run.take(ctx, records); err != nil {
+			return endOf(ctx, err)
+		}
+		if in.next <= position.Offset {
+			continue // still replaying
+		}
+		horizon := run.windows.Horizon(in.next)
+		metadata, err := json.Marshal(note{Horizon: &horizon})
+		if err != nil {
+			return err
+		}
+		if err := claim.Commit(ctx, stream.Position{Offset: in.next, Metadata: string(metadata)}); err != nil {
+			return endOf(ctx, err)
+		}
+	}
+}
+
+// windowRun is the state of one partition while it is owned.
+type windowRun struct {
+	stage    *Windowing
+	windows  *detect.Windows
+	position int64                   // findings of records before it were announced already
+	newest   map[[2]string]time.Time // received time by source and sender
+	found    []detect.Finding
+	stats    detect.Stats
+	live     prometheus.Gauge
+}
+
+// take hands records to the windows and announces what comes of it.
+func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
+	var announce []detect.Finding
+	for i := range records {
+		r.found = r.found[:0]
+		m, err := topic.DecodeMatch(&records[i])
+		switch {
+		case err != nil:
+			r.stage.metrics.dropped.WithLabelValues("undecodable").Inc()
+			r.stage.logger.Error("a record of the log is no match", "offset", records[i].Offset, "error", err)
+		case m.Kind == topic.KindProgress:
+			r.found = r.windows.Advance(r.watermark(&m), r.found)
+		default:
+			r.found = r.windows.Add(&m.Match, records[i].Offset, r.found)
+		}
+		if records[i].Offset >= r.position {
+			announce = append(announce, r.found...)
+		} else {
+			r.stage.metrics.replayed.Inc()
+		}
+	}
+	r.count()
+	return r.announce(ctx, announce)
+}
+
+// watermark returns the least time that a sender has come to, less the allowed
+// lateness. Senders that fell silent do not hold it up.
+func (r *windowRun) watermark(m *topic.Match) time.Time {
+	key := [2]string{m.Source, m.Sender}
+	if m.Received.After(r.newest[key]) {
+		r.newest[key] = m.Received
+	}
+	var newest time.Time
+	for _, t := range r.newest {
+		if t.After(newest) {
+			newest = t
+		}
+	}
+	least := newest
+	for k, t := range r.newest {
+		switch {
+		case t.Before(newest.Add(-silence)):
+			delete(r.newest, k)
+		case t.Before(least):
+			least = t
+		}
+	}
+	return least.Add(-detect.Lateness)
+}
+
+func (r *windowRun) announce(ctx context.Context, findings []detect.Finding) error {
+	partitions := r.stage.out.log.Partitions(topic.Findings)
+	records := make([]stream.Record, len(findings))
+	for i := range findings {
+		record, err := topic.FindingRecord(&findings[i], partitions)
+		if err != nil {
+			return err
+		}
+		records[i] = record
+		r.stage.metrics.findings.WithLabelValues(findings[i].Severity, string(findings[i].State)).Inc()
+	}
+	return r.stage.out.append(ctx, topic.Findings, records)
+}
+
+func (r *windowRun) count() {
+	now := r.windows.Stats()
+	m := r.stage.metrics
+	m.dropped.WithLabelValues("evicted").Add(float64(now.Evicted - r.stats.Evicted))
+	m.dropped.WithLabelValues("unknown_rule").Add(float64(now.Unknown - r.stats.Unknown))
+	m.late.Add(float64(now.Late - r.stats.Late))
+	r.live.Set(float64(now.Live))
+	r.stats = now
+}

@@ -1,0 +1,87 @@
+package topic
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/stream"
+)
+
+// Shards is how many virtual shards the keys of findings are spread over. It is
+// fixed for good: state belongs to a shard, whichever process holds it.
+const Shards = 64
+
+// KindMatch and KindProgress are the kinds of records in Matches.
+const (
+	KindMatch    Kind = "match"
+	KindProgress Kind = "progress" // the sources' time has come as far as Received
+)
+
+// Match is a record of the topic Matches. A progress record has only Source,
+// Sender and Received.
+type Match struct {
+	Kind     Kind
+	Source   string    // the partition of Events that it comes from, as "events/3"
+	Sender   string    // the ingest process that received the event
+	Received time.Time // when
+	Match    detect.Match
+}
+
+// shard returns the virtual shard of a match.
+func shard(m *detect.Match) int {
+	f := m.Fingerprint()
+	return int(binary.BigEndian.Uint16(f[:2]) % Shards)
+}
+
+// Record encodes m. The partition of a match is its shard modulo partitions;
+// progress goes to every partition, so the caller sets it.
+func (m *Match) Record(partitions int) (stream.Record, error) {
+	r := stream.Record{
+		Headers: []stream.Header{
+			{Key: headerVersion, Value: []byte(Version)},
+			{Key: headerKind, Value: []byte(m.Kind)},
+			{Key: headerSource, Value: []byte(m.Source)},
+			{Key: headerSender, Value: []byte(m.Sender)},
+			{Key: headerReceived, Value: m.Received.UTC().AppendFormat(nil, time.RFC3339Nano)},
+		},
+	}
+	if m.Kind == KindMatch {
+		value, err := json.Marshal(&m.Match)
+		if err != nil {
+			return r, fmt.Errorf("encode a match of %s: %w", m.Match.Rule, err)
+		}
+		fingerprint := m.Match.Fingerprint()
+		r.Key, r.Value = fingerprint[:], value
+		r.Partition = shard(&m.Match) % partitions
+	}
+	return r, nil
+}
+
+// DecodeMatch decodes a record of Matches.
+func DecodeMatch(r *stream.Record) (Match, error) {
+	var m Match
+	if err := checkVersion(r); err != nil {
+		return m, err
+	}
+	received, err := time.Parse(time.RFC3339Nano, string(r.Header(headerReceived)))
+	if err != nil {
+		return m, fmt.Errorf("header %s: %w", headerReceived, err)
+	}
+	m.Kind = Kind(r.Header(headerKind))
+	m.Source = string(r.Header(headerSource))
+	m.Sender = string(r.Header(headerSender))
+	m.Received = received
+	switch m.Kind {
+	case KindProgress:
+	case KindMatch:
+		if err := json.Unmarshal(r.Value, &m.Match); err != nil {
+			return m, fmt.Errorf("match: %w", err)
+		}
+	default:
+		return m, fmt.Errorf("header %s: unknown kind %q", headerKind, m.Kind)
+	}
+	return m, nil
+}
