@@ -1,0 +1,55 @@
+# Everything that is built, tested and shown. 'make help' lists it.
+
+SHELL       := /bin/bash
+GO          ?= go
+CACHE       ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/klaxon
+TOOLS       := $(CACHE)/tools
+BIN         := bin/klaxon
+LINT        := $(TOOLS)/golangci-lint-2.15.0
+DEMO_EXIT   ?=
+
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.PHONY: build
+build: ## build bin/klaxon
+	$(GO) build -trimpath -o $(BIN) ./cmd/klaxon
+
+.PHONY: engine
+engine: build ## get the embedded ClickHouse engine (npm, once; kept in the user's cache)
+	@$(BIN) engine fetch
+
+.PHONY: test
+test: engine ## all tests; none is skipped
+	@scripts/test
+
+.PHONY: bench
+bench: ## the benchmarks of the hot paths
+	$(GO) test -run '^$$' -bench . -benchmem ./audit ./rules ./detect ./stream/local ./ingest ./store
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 30s)
+	@scripts/fuzz $(or $(FUZZTIME),30s)
+
+.PHONY: lint
+lint: $(LINT) ## vet, style, and the direction of imports
+	$(LINT) run ./...
+	@scripts/lint
+
+$(LINT):
+	@mkdir -p $(TOOLS)
+	cd $(TOOLS) && GOFLAGS= GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+.PHONY: demo
+demo: engine ## start serve, replay a recorded attack at it, show what is found
+	@scripts/demo $(BIN) $(DEMO_EXIT)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
