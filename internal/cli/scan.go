@@ -168,10 +168,10 @@ func (f *scanFlags) key() (key []byte, kept bool, err error) {
 		}
 		path = dir.RedactionKey()
 	}
-	key, err = secretfile.ReadBytes(path)
+	text, err := secretfile.Read(path)
 	switch {
 	case err == nil:
-		return key, true, nil
+		return []byte(text), true, nil
 	case f.keyFile == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
 		return randomKey(), false, nil
 	default:

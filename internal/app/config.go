@@ -1,0 +1,227 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/klaxon-dev/klaxon/ingest"
+	"github.com/klaxon-dev/klaxon/internal/datadir"
+	"github.com/klaxon-dev/klaxon/store"
+	"github.com/klaxon-dev/klaxon/stream/local"
+	"github.com/klaxon-dev/klaxon/web/api"
+)
+
+// Config is the configuration file of serve. Every key may be left out: what
+// is then used is said at the key. Unknown keys are errors. ${NAME} in a value
+// stands for an environment variable; secrets are better kept in files.
+type Config struct {
+	// DataDir is where serve keeps all that it writes. Default: --data-dir,
+	// $KLAXON_DATA_DIR, $XDG_STATE_HOME/klaxon or ~/.local/state/klaxon.
+	DataDir string `yaml:"data_dir"`
+
+	// Ingest is the door that audit events come in by.
+	Ingest ingest.Config `yaml:"ingest"`
+	// Redaction makes secrets in events unreadable.
+	Redaction RedactionConfig `yaml:"redaction"`
+	// Stream is the durable log between the stages.
+	Stream StreamConfig `yaml:"stream"`
+	// Rules are what is looked for.
+	Rules RulesConfig `yaml:"rules"`
+	// Store is where events and findings are kept for searching.
+	Store store.Config `yaml:"store"`
+	// Engine is the embedded ClickHouse engine; used where store.kind is embedded.
+	Engine EngineConfig `yaml:"engine"`
+	// API is the HTTP API that analysts and the command line ask.
+	API api.Config `yaml:"api"`
+	// Metrics is where Prometheus and probes ask.
+	Metrics MetricsConfig `yaml:"metrics"`
+	// Log is what serve says of itself on standard error.
+	Log LogConfig `yaml:"log"`
+}
+
+// RedactionConfig is the section redaction.
+type RedactionConfig struct {
+	// KeyFile holds the key that secret values are hashed with: at least 32
+	// characters, the same for all processes of an installation. Default: one
+	// that is made in the data directory.
+	KeyFile string `yaml:"key_file"`
+}
+
+// StreamConfig is the section stream.
+type StreamConfig struct {
+	// Kind is local: a log on this machine's disk. Default local.
+	Kind string `yaml:"kind"`
+	// Local configures the local log.
+	Local local.Config `yaml:"local"`
+}
+
+// RulesConfig is the section rules.
+type RulesConfig struct {
+	// NoBuiltin leaves the builtin rules out. Default false.
+	NoBuiltin bool `yaml:"no_builtin"`
+	// Paths are files and directories of rules to add.
+	Paths []string `yaml:"paths"`
+}
+
+// EngineConfig is the section engine.
+type EngineConfig struct {
+	// Library is the file of the engine's library. Default: where
+	// 'klaxon engine fetch' puts it.
+	Library string `yaml:"library"`
+	// MemoryBytes is how much memory the engine may use. Default 1.5 GiB.
+	MemoryBytes int64 `yaml:"memory_bytes"`
+}
+
+// MetricsConfig is the section metrics.
+type MetricsConfig struct {
+	// Listen is the address of /metrics, /livez and /readyz, plain HTTP. It
+	// must be a loopback address unless TokenFile is set. Default 127.0.0.1:9445.
+	Listen string `yaml:"listen"`
+	// TokenFile holds the bearer token that /metrics asks for. Default: none.
+	TokenFile string `yaml:"token_file"`
+}
+
+// LogConfig is the section log.
+type LogConfig struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `yaml:"level"`
+	// Format is text or json. Default text.
+	Format string `yaml:"format"`
+}
+
+// maxConfigBytes bounds a configuration file.
+const maxConfigBytes = 1 << 20
+
+// ReadConfig reads a configuration file; "" stands for the defaults alone. The
+// data directory is already resolved in what it returns.
+func ReadConfig(path, dataDir string) (Config, datadir.Dir, error) {
+	var c Config
+	if path != "" {
+		text, err := readLimited(path)
+		if err != nil {
+			return c, "", fmt.Errorf("configuration: %w", err)
+		}
+		if text, err = expand(text); err != nil {
+			return c, "", fmt.Errorf("configuration %s: %w", path, err)
+		}
+		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
+			return c, "", fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
+		}
+	}
+	dir, err := datadir.Resolve(cmp.Or(dataDir, c.DataDir))
+	if err != nil {
+		return c, "", err
+	}
+	c.setDefaults()
+	if err := c.validate(); err != nil {
+		return c, "", fmt.Errorf("configuration: %w", err)
+	}
+	return c, dir, nil
+}
+
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
+	if err == nil && len(text) > maxConfigBytes {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxConfigBytes)
+	}
+	return text, err
+}
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// expand replaces ${NAME}. A variable that is not set is an error: an empty
+// secret must not be taken for one.
+func expand(text []byte) ([]byte, error) {
+	var missing []string
+	out := variable.ReplaceAllFunc(text, func(m []byte) []byte {
+		name := string(m[2 : len(m)-1])
+		value, ok := os.LookupEnv(name)
+		if !ok {
+			missing = append(missing, name)
+		}
+		return []byte(value)
+	})
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("these environment variables are not set: %s", strings.Join(missing, ", "))
+	}
+	return out, nil
+}
+
+func (c *Config) setDefaults() {
+	c.Ingest.SetDefaults()
+	c.Store.SetDefaults()
+	c.API.SetDefaults()
+	c.Stream.Kind = cmp.Or(c.Stream.Kind, "local")
+	c.Engine.MemoryBytes = cmp.Or(c.Engine.MemoryBytes, 1536<<20)
+	c.Metrics.Listen = cmp.Or(c.Metrics.Listen, "127.0.0.1:9445")
+	c.Log.Level = cmp.Or(c.Log.Level, "info")
+	c.Log.Format = cmp.Or(c.Log.Format, "text")
+}
+
+// validate returns every problem, one sentence each.
+func (c *Config) validate() error {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	problems = append(problems, c.Ingest.Validate(), c.Store.Validate(), c.API.Validate())
+	if c.Stream.Kind != "local" {
+		problem("stream.kind: %q is not known: want local", c.Stream.Kind)
+	}
+	if c.Engine.MemoryBytes < 256<<20 {
+		problem("engine.memory_bytes: the engine needs at least %d", 256<<20)
+	}
+	if !isLoopback(c.Metrics.Listen) && c.Metrics.TokenFile == "" {
+		problem("metrics.listen: %s is reached from other machines: set metrics.token_file, or listen on 127.0.0.1", c.Metrics.Listen)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		problem("log.level: %q is not debug, info, warn or error", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		problem("log.format: %q is not text or json", c.Log.Format)
+	}
+	return errors.Join(problems...)
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// NewLogger makes the logger that the configuration asks for.
+func (c *LogConfig) NewLogger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	// The level was checked with the rest of the configuration.
+	_ = level.UnmarshalText([]byte(c.Level))
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: utc}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// utc writes the time of a log line in UTC.
+func utc(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Time(a.Key, a.Value.Time().UTC().Round(time.Microsecond))
+	}
+	return a
+}

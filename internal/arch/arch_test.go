@@ -1,0 +1,58 @@
+// Package arch holds the direction of imports.
+package arch
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/klaxon-dev/klaxon/"
+
+// layers lists for each package (or tree, with a trailing /) what it may import
+// of the project. Those that are not listed may import anything.
+var layers = map[string][]string{
+	"audit":               {},
+	"stream":              {},
+	"rules":               {"audit"},
+	"detect":              {"audit", "rules"},
+	"detect/ruletest":     {"audit", "rules", "detect"},
+	"internal/query":      {"audit", "rules", "detect"},
+	"internal/topic":      {"audit", "rules", "detect", "stream"},
+	"internal/datadir":    {},
+	"internal/secretfile": {},
+	"internal/output":     {"audit", "rules", "detect", "internal/query"},
+	"internal/scan":       {"audit", "rules", "detect"},
+	"internal/stage":      {"audit", "rules", "detect", "stream", "internal/topic"},
+	"stream/local":        {"stream"},
+	"stream/streamtest":   {"stream"},
+	"ingest":              {"audit", "detect", "rules", "stream", "internal/topic", "internal/secretfile", "internal/datadir"},
+	"store":               {"audit", "detect", "rules", "stream", "internal/topic", "internal/query", "internal/secretfile"},
+	"store/engine":        {"store/engine/internal/chdb", "store/engine/internal/front", "internal/secretfile"},
+	"web/api":             {"audit", "detect", "rules", "internal/query", "internal/output", "internal/secretfile"},
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	for pkg, allowed := range layers {
+		out, err := exec.Command("go", "list", "-deps", module+pkg).CombinedOutput()
+		if err != nil {
+			t.Fatalf("go list %s: %v\n%s", pkg, err, out)
+		}
+		for _, dep := range strings.Fields(string(out)) {
+			name, ours := strings.CutPrefix(dep, module)
+			if !ours || name == pkg || contains(allowed, name) {
+				continue
+			}
+			t.Errorf("%s imports %s", pkg, name)
+		}
+	}
+}
+
+func contains(allowed []string, name string) bool {
+	for _, a := range allowed {
+		if a == name {
+			return true
+		}
+	}
+	return false
+}
