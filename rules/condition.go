@@ -67,9 +67,13 @@ func compileCondition(text string) (*Condition, error) {
 	return &Condition{text: text, program: program, fields: binder.used()}, nil
 }
 
+// builtins are the functions of the expression language that conditions may
+// use: their cost is bounded by the event's size.
+var builtins = []string{"any", "all", "none", "one", "count", "len", "lower", "upper", "trim", "hasPrefix", "hasSuffix"}
+
 func options(visitors ...ast.Visitor) []expr.Option {
 	opts := []expr.Option{expr.Env(environment()), expr.AsBool(), expr.MaxNodes(maxConditionNodes), expr.DisableAllBuiltins()}
-	for _, name := range []string{"any", "all", "none", "one", "count", "len", "lower", "upper", "trim", "hasPrefix", "hasSuffix"} {
+	for _, name := range builtins {
 		opts = append(opts, expr.EnableBuiltin(name))
 	}
 	for i := range vocabulary {
@@ -161,13 +165,13 @@ func (b *binder) Visit(node *ast.Node) {
 
 func (b *binder) member(node *ast.Node, n *ast.MemberNode) {
 	property, constant := n.Property.(*ast.StringNode)
+	partOfObject := b.bound[n.Node]
 	if name, ok := b.names[n.Node]; ok && constant {
-		b.bind(node, name+"."+property.Value)
-		if b.names[*node] != "" || !b.bound[n.Node] {
+		if b.bind(node, name+"."+property.Value) {
 			return
 		}
 	}
-	if b.bound[n.Node] {
+	if partOfObject {
 		n.Optional = true
 		chain := &ast.ChainNode{Node: n}
 		chain.SetLocation(n.Location())
@@ -177,24 +181,25 @@ func (b *binder) member(node *ast.Node, n *ast.MemberNode) {
 }
 
 // bind binds node if name is of the vocabulary, and remembers it if longer
-// names begin with it.
-func (b *binder) bind(node *ast.Node, name string) {
+// names begin with it. It reports whether name is either.
+func (b *binder) bind(node *ast.Node, name string) bool {
 	field := lookup(name)
 	if field != nil {
 		b.seen[name] = true
 		*node = b.reference(*node, field)
 		b.bound[*node] = field.Name == "object"
 	}
-	if isPrefix(name) {
+	prefix := isPrefix(name)
+	if prefix {
 		b.names[*node] = name
-	} else if field == nil && strings.Contains(name, ".") && b.err == nil && !b.bound[*node] {
-		root, _, _ := strings.Cut(name, ".")
-		if lookup(root) == nil { // object.x and podSpec.x are looked up in what the field holds
-			at := (*node).Location()
-			b.err = &conditionError{Line: lineOf(b.text, at.From), Column: columnOf(b.text, at.From), Snippet: name,
-				Message: fmt.Sprintf("there is no field %q; %s", name, suggest(name))}
-		}
 	}
+	root, _, deeper := strings.Cut(name, ".")
+	if field == nil && !prefix && deeper && b.err == nil && lookup(root) == nil {
+		at := (*node).Location()
+		b.err = &conditionError{Line: lineOf(b.text, at.From), Column: columnOf(b.text, at.From), Snippet: name,
+			Message: fmt.Sprintf("there is no field %q; %s", name, suggest(name))}
+	}
+	return field != nil || prefix
 }
 
 func (b *binder) reference(old ast.Node, f *Field) ast.Node {
@@ -231,7 +236,7 @@ func suggest(name string) string {
 	var same []string
 	for i := range vocabulary {
 		r, l, _ := strings.Cut(vocabulary[i].Name, ".")
-		if strings.EqualFold(l, last) || strings.EqualFold(vocabulary[i].Name, name) {
+		if last != "" && strings.EqualFold(l, last) || strings.EqualFold(vocabulary[i].Name, name) {
 			return fmt.Sprintf("did you mean %q?", vocabulary[i].Name)
 		}
 		if r == root {
@@ -256,6 +261,10 @@ func (g *guard) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.BinaryNode:
 		g.binary(n)
+	case *ast.BuiltinNode:
+		if !slices.Contains(builtins, n.Name) {
+			g.refuse(n, fmt.Sprintf("%s is not allowed in a condition; there are %s", n.Name, strings.Join(builtins, ", ")))
+		}
 	case *ast.VariableDeclaratorNode:
 		g.refuse(n, "let is not allowed in a condition: write the expression out")
 	case *ast.SequenceNode:

@@ -107,6 +107,10 @@ func (d *decoder) source(line int, doc *ast.DocumentNode) string {
 func (d *decoder) document(n ast.Node) *Rule {
 	r := &Rule{Suppress: DefaultSuppress}
 	r.Line, _ = position(n)
+	members := d.members(n, "")
+	if members == nil {
+		return r
+	}
 	kind, id, severity, title := "rule", "", "", ""
 	given := map[string]bool{}
 	by := defaultBy
@@ -114,7 +118,7 @@ func (d *decoder) document(n ast.Node) *Rule {
 		return func(field string, n ast.Node) { given[field] = true; read(field, n) }
 	}
 	// The id first: every other mistake is reported with it.
-	for _, v := range d.members(n, "") {
+	for _, v := range members {
 		if v.Key.String() == "id" {
 			d.text(&id)("id", v.Value)
 			d.rule = RuleID(id)

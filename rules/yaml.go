@@ -202,7 +202,21 @@ func (d *decoder) conditionProblem(n ast.Node, field, text string, err error) {
 		line = 1
 	}
 	fileLine, fileColumn := d.inFile(n, text, line, column)
-	d.at(fileLine, fileColumn, field, shown, err.Error())
+	message := err.Error()
+	if d.cutByComment(n) {
+		message += "; YAML took what follows # for a comment: write the condition in quotes, or below \"when: >-\""
+	}
+	d.at(fileLine, fileColumn, field, shown, message)
+}
+
+// cutByComment reports whether a comment begins behind a scalar without quotes.
+func (d *decoder) cutByComment(n ast.Node) bool {
+	s, ok := n.(*ast.StringNode)
+	if !ok || s.Token.Type != token.StringType {
+		return false
+	}
+	line, _ := position(n)
+	return line <= len(d.lines) && strings.Contains(d.lines[line-1], " #")
 }
 
 // inFile maps a place in a scalar's text to its place in the file.

@@ -1,0 +1,167 @@
+package rules
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/klaxon-dev/klaxon/audit"
+)
+
+func scopeOf(e *audit.Event) *Scope {
+	s := &Scope{}
+	s.Reset("prod", audit.RequestID{}, e)
+	return s
+}
+
+func eval(t *testing.T, condition string, e *audit.Event) (bool, error) {
+	t.Helper()
+	c, err := compileCondition(condition)
+	if err != nil {
+		t.Fatalf("%s: %v", condition, err)
+	}
+	m := NewMachine()
+	m.Load(scopeOf(e), c.Fields())
+	return m.Eval(c)
+}
+
+// podEvent is an exec-like event with everything that conditions read.
+func podEvent() *audit.Event {
+	e := &audit.Event{
+		Level: "RequestResponse", Stage: "ResponseComplete", Verb: "create",
+		RequestURI: "/api/v1/namespaces/a/pods?dryRun=All&x=%2Fy",
+		User: audit.User{Username: "system:serviceaccount:a:b", Groups: []string{"g1", "g2"},
+			Extra: []audit.Extra{{Key: "k", Values: []string{"v"}}}},
+		SourceIPs:      []string{"10.0.0.1", "192.0.2.7"},
+		UserAgent:      "kubectl",
+		ObjectRef:      audit.ObjectRef{Resource: "pods", Namespace: "a", Name: "n"},
+		ResponseStatus: audit.ResponseStatus{Code: 201},
+		Annotations:    audit.Pairs{{Key: "authorization.k8s.io/decision", Value: "allow"}},
+		RequestObject: []byte(`{"kind":"Pod","metadata":{"labels":{"app":"x"}},"spec":{"hostPID":true,"ports":null,"containers":[
+			{"name":"c","image":"i","securityContext":{"privileged":true,"capabilities":{"add":["CAP_SYS_ADMIN"]}}},{"name":"d"}]}}`),
+	}
+	e.SetPresent(audit.FieldObjectRef | audit.FieldResponseStatus)
+	return e
+}
+
+func TestConditions(t *testing.T) {
+	f := func(condition string, want bool) {
+		t.Helper()
+		got, err := eval(t, condition, podEvent())
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", condition, got, err, want)
+		}
+	}
+	f(`verb == "create" && objectRef.resource in ["pods", "jobs"]`, true)
+	f(`actor.kind == "serviceaccount" && actor.namespace == "a" && actor.name startsWith "system:"`, true)
+	f(`cluster == "prod" && object.key == "a/n"`, true)
+	f(`"g2" in user.groups && "g3" not in actor.groups`, true)
+	f(`user.extra["k"][0] == "v"`, true)
+	f(`annotations["authorization.k8s.io/decision"] == "allow" && annotations["none"] == ""`, true)
+	f(`authorization.decision == "allow"`, true)
+	f(`dryRun && "x" in query && query["x"][0] == "/y"`, true)
+	f(`sourceIP.client == "192.0.2.7" && inCIDR(sourceIP.client, "192.0.2.0/24") && !publicIP("10.1.2.3")`, true)
+	f(`any(containers, .privileged && "SYS_ADMIN" in .capabilities)`, true)
+	f(`all(containers, .privileged)`, false)
+	f(`podSpec.hostPID && !podSpec.hostIPC`, true)
+	f(`"i" in images && len(images) == 2`, true)
+	f(`object.metadata.labels.app == "x"`, true)
+	f(`object.metadata.labels["app"] == "x"`, true)
+	f(`object.spec.nothing.deeper.still == nil`, true)
+	f(`object.spec.ports == nil && len(items(object.spec.ports)) == 0`, true)
+	f(`count(items(object.spec.containers), .name == "c") == 1`, true)
+	f(`len(subjects) == 0 && roleRef.name == "" && len(policyRules) == 0`, true)
+	f(`responseStatus.code >= 200 && responseStatus.code < 300 && allowed && !denied`, true)
+	f(`userAgent matches "^kube" && lower("ABC") == "abc"`, true)
+	f(`exec.command == ""`, true)
+	f(`verb == "create" ? objectRef.name == "n" : false`, true)
+}
+
+func TestUnknownIsNotFalse(t *testing.T) {
+	e := podEvent()
+	e.RequestObject = nil
+	f := func(condition string, want bool, unknown bool) {
+		t.Helper()
+		got, err := eval(t, condition, e)
+		if got != want || errors.Is(err, audit.ErrUnknown) != unknown {
+			t.Errorf("%s: %v, %v, want %v, unknown: %v", condition, got, err, want, unknown)
+		}
+	}
+	f(`any(containers, .privileged)`, false, true)
+	f(`!any(containers, .privileged)`, false, true)
+	f(`verb == "create" && podSpec.hostPID`, false, true)
+	f(`verb == "get" && podSpec.hostPID`, false, false)
+	f(`verb == "create" || podSpec.hostPID`, true, false)
+	f(`object.kind == "Pod"`, false, true)
+	f(`len(subjects) == 0`, true, false) // a pod has none, recorded or not
+}
+
+func TestEvaluationIsBounded(t *testing.T) {
+	f := func(condition, says string) {
+		t.Helper()
+		if _, err := compileCondition(condition); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want an error that says %q", cut(condition, 60), err, says)
+		}
+	}
+	f(`any(1..1000000, # > 5)`, "range")
+	f(`repeat("x", 1000000) == verb`, "unknown name repeat")
+	f(strings.Repeat(`verb == "get" || `, 200)+"true", "nodes")
+	f(`verb == "`+strings.Repeat("x", maxConditionBytes)+`"`, "bytes")
+	f(`reduce(sourceIPs, #acc) == ""`, "reduce is not allowed")
+}
+
+func TestMachineForgetsTheLastEvent(t *testing.T) {
+	c, err := compileCondition(`any(containers, .privileged) && objectRef.name == "n"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := NewMachine()
+	for _, want := range []bool{true, false, true} {
+		e := podEvent()
+		if !want {
+			e.RequestObject = []byte(`{"kind":"Pod","spec":{"containers":[]}}`)
+		}
+		m.Load(scopeOf(e), c.Fields())
+		if got, err := m.Eval(c); err != nil || got != want {
+			t.Errorf("%v, %v, want %v", got, err, want)
+		}
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		tmpl, err := parseTemplate(text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			return
+		}
+		if got := tmpl.Render(tmpl.Values(scopeOf(podEvent())), 7); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	f("plain", "plain")
+	f("{actor.kind} {verb} {count} times", "serviceaccount create 7 times")
+	f("{object.key}", "a/n")
+	f("{responseStatus.code} {allowed}", "201 true")
+	for _, bad := range []string{"{", "{nope}", "{containers}", "{user.groups}", "{verb"} {
+		if _, err := parseTemplate(bad); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+func FuzzCondition(f *testing.F) {
+	for _, s := range []string{`verb == "get"`, `any(containers, any(.capabilities, # in ["A"]))`, `object.a.b["c"] == nil`, `let x = 1; x`, `1..2`, `verb matches "a+"`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := compileCondition(text)
+		if err != nil {
+			return
+		}
+		m := NewMachine()
+		m.Load(scopeOf(podEvent()), c.Fields())
+		_, _ = m.Eval(c)
+	})
+}
