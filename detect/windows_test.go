@@ -1,0 +1,322 @@
+package detect
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+var base = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+func testSet(t testing.TB) *rules.Set {
+	t.Helper()
+	parsed, problems := rules.Parse("test.yaml", []byte(`
+id: hourly
+title: "{verb} {count} by {actor.name}"
+severity: high
+tags: [a]
+when: allowed
+---
+id: each
+title: t
+severity: low
+when: allowed
+suppress: 0
+`), rules.OriginUser)
+	if len(problems) > 0 {
+		t.Fatal(problems.Error())
+	}
+	slices.SortFunc(parsed, func(a, b *rules.Rule) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
+	return &rules.Set{Rules: parsed}
+}
+
+// hit makes a match of rule hourly: one request of one key.
+func hit(key string, request int, at time.Time) Match {
+	m := Match{
+		Rule: "hourly", Version: "v", Cluster: "c", Namespace: "ns-" + key,
+		Key:   Key{{Name: "cluster", Value: "c"}, {Name: "actor.name", Value: key}},
+		Title: []string{"get", "", key},
+		Event: EventRef{Time: at, User: key, Verb: "get", SourceIPs: []string{}},
+	}
+	binary.BigEndian.PutUint64(m.Event.RequestID[:], uint64(request))
+	// Ids of events are hashes: evenly spread.
+	binary.BigEndian.PutUint64(m.Event.EventID[:], uint64(request)*0x9E3779B97F4A7C15)
+	return m
+}
+
+// closed runs matches through windows and returns what closes, by id.
+func closed(t testing.TB, matches []Match) []Finding {
+	t.Helper()
+	w := NewWindows(testSet(t), Limits{})
+	for i := range matches {
+		w.Add(&matches[i], int64(i), nil)
+	}
+	return sorted(w.Finish(nil))
+}
+
+func sorted(fs []Finding) []Finding {
+	slices.SortFunc(fs, func(a, b Finding) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	for i := range fs {
+		fs[i].Revision = 0 // counts announcements, which depend on order
+	}
+	return fs
+}
+
+func TestFindingOpensGrowsAndCloses(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{})
+	var said []Finding
+	for i := range 5 {
+		m := hit("joe", i, base.Add(time.Duration(i)*time.Minute))
+		said = w.Add(&m, int64(i), said)
+	}
+	said = w.Advance(base.Add(59*time.Minute), said)
+	said = w.Advance(base.Add(time.Hour), said)
+	var got []string
+	for _, f := range said {
+		got = append(got, fmt.Sprintf("%d %s, %d listed: %s", f.Revision, f.State, len(f.Events), f.Title))
+	}
+	want := []string{
+		"1 open, 1 listed: get 1 by joe",
+		"2 open, 2 listed: get 2 by joe",
+		"3 open, 4 listed: get 4 by joe",
+		"4 closed, 5 listed: get 5 by joe",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("announcements (-want +got):\n%s", diff)
+	}
+	last := said[len(said)-1]
+	if !last.FirstSeen.Equal(base) || !last.LastSeen.Equal(base.Add(4*time.Minute)) || last.Namespace != "ns-joe" || last.Severity != "high" {
+		t.Errorf("closed finding: %+v", last)
+	}
+	if live := w.Stats().Live; live != 0 {
+		t.Errorf("%d findings are live after all have closed", live)
+	}
+}
+
+func TestBucketsAreAligned(t *testing.T) {
+	f := func(at time.Time, suppress time.Duration, wantBucket int64, wantEnd time.Time) {
+		t.Helper()
+		bucket, end := bucketOf(at, suppress)
+		if bucket != wantBucket || !end.Equal(wantEnd) {
+			t.Errorf("%v: bucket %d until %v, want %d until %v", at, bucket, end, wantBucket, wantEnd)
+		}
+	}
+	epoch := time.Unix(0, 0)
+	f(epoch, time.Hour, 0, epoch.Add(time.Hour))
+	f(epoch.Add(time.Hour-1), time.Hour, 0, epoch.Add(time.Hour))
+	f(epoch.Add(time.Hour), time.Hour, 1, epoch.Add(2*time.Hour))
+	f(epoch.Add(-1), time.Hour, -1, epoch)
+	f(epoch.Add(-time.Hour), time.Hour, -1, epoch)
+	f(epoch.Add(-time.Hour-1), time.Hour, -2, epoch.Add(-time.Hour))
+	f(epoch.Add(5*time.Second), 0, 0, epoch.Add(5*time.Second))
+}
+
+func TestTwoStagesAreOneRequest(t *testing.T) {
+	a, b := hit("joe", 1, base), hit("joe", 1, base.Add(time.Minute))
+	a.Event.Stage, b.Event.Stage = audit.StageResponseStarted, audit.StageResponseComplete
+	b.Event.EventID[0]++
+	found := closed(t, []Match{a, b, a})
+	if len(found) != 1 || found[0].Count != 1 || len(found[0].Events) != 2 {
+		t.Errorf("found %+v, want one finding of one request with two events", found)
+	}
+}
+
+func TestOrderDoesNotMatter(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		var matches []Match
+		for i := range 400 {
+			matches = append(matches, hit(fmt.Sprint("user", r.IntN(3)), i, base.Add(time.Duration(r.IntN(3*3600))*time.Second)))
+		}
+		want := closed(t, matches)
+		again := slices.Clone(matches)
+		again = append(again, matches[:100]...) // re-sent
+		r.Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
+		if diff := cmp.Diff(want, closed(t, again)); diff != "" {
+			t.Fatalf("closed findings depend on order (-want +got):\n%s", diff)
+		}
+		for _, f := range want {
+			if len(f.Events) > MaxListed || !f.Events[0].Time.Equal(f.FirstSeen) || !f.Events[len(f.Events)-1].Time.Equal(f.LastSeen) {
+				t.Fatalf("finding lists %d events from %v to %v, seen %v to %v", len(f.Events), f.Events[0].Time, f.Events[len(f.Events)-1].Time, f.FirstSeen, f.LastSeen)
+			}
+		}
+	}
+}
+
+// A stage that dies goes on from its horizon and says what it would have said.
+func TestReplayFromTheHorizon(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	type record struct {
+		match     *Match
+		watermark time.Time
+	}
+	run := func(w *Windows, log []record, from, quiet int64, to int64) (said []Finding) {
+		for i := from; i < to; i++ {
+			var now []Finding
+			if m := log[i].match; m != nil {
+				now = w.Add(m, i, nil)
+			} else {
+				now = w.Advance(log[i].watermark, nil)
+			}
+			if i >= quiet {
+				said = append(said, now...)
+			}
+		}
+		return said
+	}
+	restarts := 0
+	for range 30 {
+		var log []record
+		now := base
+		for i := range 600 {
+			now = now.Add(time.Duration(r.IntN(60)) * time.Second)
+			if i%7 == 0 {
+				log = append(log, record{watermark: now.Add(-Lateness)})
+				continue
+			}
+			m := hit(fmt.Sprint("user", r.IntN(4)), i, now.Add(-time.Duration(r.IntN(900))*time.Second))
+			log = append(log, record{match: &m})
+		}
+		end := int64(len(log))
+		want := run(NewWindows(testSet(t), Limits{}), log, 0, 0, end)
+		var got []Finding
+		at, horizon := int64(0), Point{}
+		for at < end {
+			next := min(end, at+int64(1+r.IntN(120)))
+			w := NewWindows(testSet(t), Limits{})
+			w.Resume(horizon)
+			got = append(got, run(w, log, horizon.Offset, at, next)...)
+			at, horizon = next, w.Horizon(next)
+			restarts++
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("announcements after restarts (-want +got):\n%s", diff)
+		}
+	}
+	t.Logf("%d restarts", restarts)
+}
+
+func TestLateMatchIsStillFound(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{})
+	w.Advance(base.Add(24*time.Hour), nil)
+	m := hit("joe", 1, base)
+	if said := w.Add(&m, 0, nil); len(said) != 1 || said[0].State != StateOpen {
+		t.Fatalf("a late match said %+v", said)
+	}
+	if said := w.Advance(base.Add(24*time.Hour+Lateness), nil); len(said) != 1 || said[0].State != StateClosed {
+		t.Fatalf("the late finding did not close: %+v", said)
+	}
+	if late := w.Stats().Late; late != 1 {
+		t.Errorf("late = %d", late)
+	}
+}
+
+func TestKeysOfARuleAreBounded(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{KeysPerRule: 3})
+	var said []Finding
+	for i := range 5 {
+		m := hit(fmt.Sprint("user", i), i, base)
+		said = w.Add(&m, int64(i), said)
+	}
+	var evicted []string
+	for _, f := range said {
+		if f.State == StateClosed {
+			evicted = append(evicted, f.Actor)
+			if !f.Saturated {
+				t.Error("an evicted finding does not say that it is incomplete")
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"user0", "user1"}, evicted); diff != "" {
+		t.Errorf("evicted (-want +got):\n%s", diff)
+	}
+	if s := w.Stats(); s.Live != 3 || s.Evicted != 2 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestRequestsOfAFindingAreBounded(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{Requests: 10})
+	for i := range 25 {
+		m := hit("joe", i, base)
+		w.Add(&m, int64(i), nil)
+	}
+	f := w.Finish(nil)[0]
+	if f.Count != 25 || !f.Saturated {
+		t.Errorf("count %d, saturated %v", f.Count, f.Saturated)
+	}
+}
+
+func TestMatchOfARuleThatIsGone(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{})
+	m := hit("joe", 1, base)
+	m.Rule = "gone"
+	if said := w.Add(&m, 0, nil); len(said) != 0 || w.Stats().Unknown != 1 {
+		t.Errorf("said %+v, stats %+v", said, w.Stats())
+	}
+}
+
+func TestKeyJSONKeepsOrder(t *testing.T) {
+	key := Key{{Name: "z", Value: "1"}, {Name: "a", Value: "q\"\x00é"}}
+	text, err := json.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Key
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(key, back); diff != "" {
+		t.Errorf("%s:\n%s", text, diff)
+	}
+	for _, bad := range []string{`[]`, `{"a":1}`, `{"a"`, `x`} {
+		if err := json.Unmarshal([]byte(bad), &back); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
+	}
+}
+
+func TestIdentitiesDiffer(t *testing.T) {
+	seen := map[string]string{}
+	f := func(name string, id fmt.Stringer) {
+		t.Helper()
+		if other, taken := seen[id.String()]; taken {
+			t.Errorf("%s and %s have one identity", name, other)
+		}
+		seen[id.String()] = name
+	}
+	a, b := hit("joe", 1, base), hit("jo", 1, base)
+	b.Key = Key{{Name: "cluster", Value: "c"}, {Name: "actor.nam", Value: "ejoe"}}
+	f("fingerprint", a.Fingerprint())
+	f("other key", b.Fingerprint())
+	f("bucket 0", findingID("r", a.Key, 0))
+	f("bucket 1", findingID("r", a.Key, 1))
+	f("bucket -1", findingID("r", a.Key, -1))
+	f("other rule", findingID("s", a.Key, 0))
+}
+
+func BenchmarkWindowsAdd(b *testing.B) {
+	set := testSet(b)
+	for _, keys := range []int{10, 5000} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
+			w := NewWindows(set, Limits{})
+			matches := make([]Match, 20_000)
+			for i := range matches {
+				matches[i] = hit(fmt.Sprint("user", i%keys), i, base)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				w.Add(&matches[i%len(matches)], int64(i), nil)
+			}
+		})
+	}
+}
