@@ -4,5 +4,7 @@ import "github.com/spf13/cobra"
 
 // commands lists the subcommands in the order of the help text.
 func commands(streams Streams) []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newEngineCommand(streams),
+	}
 }
