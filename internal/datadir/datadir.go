@@ -59,6 +59,9 @@ func (d Dir) String() string { return string(d) }
 // RedactionKey is the file of the key that secret values are hashed with.
 func (d Dir) RedactionKey() string { return d.join("redaction.key") }
 
+// AdminToken is the file of the local administrator's token for the API.
+func (d Dir) AdminToken() string { return d.join("admin.token") }
+
 // TLS is the directory of the development CA and server certificate.
 func (d Dir) TLS() string { return d.join("tls") }
 

@@ -1,0 +1,408 @@
+// Package app wires the product together: it builds serve from its
+// configuration in order of dependency and stops it in reverse. It alone knows
+// all packages.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/ingest"
+	"github.com/klaxon-dev/klaxon/internal/datadir"
+	"github.com/klaxon-dev/klaxon/internal/secretfile"
+	"github.com/klaxon-dev/klaxon/internal/stage"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/rules"
+	"github.com/klaxon-dev/klaxon/store"
+	"github.com/klaxon-dev/klaxon/store/engine"
+	"github.com/klaxon-dev/klaxon/stream"
+	"github.com/klaxon-dev/klaxon/stream/local"
+	"github.com/klaxon-dev/klaxon/web/api"
+)
+
+// Consumer groups of the topics.
+const (
+	groupMatch  = "match"
+	groupWindow = "window"
+	groupStore  = "store"
+)
+
+// stopTimeout bounds a graceful stop.
+const stopTimeout = 30 * time.Second
+
+// Options are what serve runs with besides its configuration.
+type Options struct {
+	DataDir datadir.Dir
+	Logger  *slog.Logger
+	Clock   func() time.Time
+	// Stderr is where the engine's own words go through the logger.
+	Stderr io.Writer
+}
+
+// App is one running serve. Several may run in one process.
+type App struct {
+	config   Config
+	dir      datadir.Dir
+	logger   *slog.Logger
+	clock    func() time.Time
+	registry *prometheus.Registry
+	cleanups cleanups
+	stages   *errgroup.Group
+	health   *health
+
+	webhook *ingest.Server
+	api     *api.Server
+	metrics *metricsServer
+}
+
+// New builds serve and starts its parts. On an error nothing is left running.
+func New(ctx context.Context, c Config, o Options) (app *App, err error) {
+	a := &App{
+		config:   c,
+		dir:      o.DataDir,
+		logger:   o.Logger,
+		clock:    o.Clock,
+		registry: prometheus.NewRegistry(),
+		cleanups: cleanups{logger: o.Logger},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop())
+		}
+	}()
+	return a, a.start(ctx)
+}
+
+// start builds every part after those that it needs.
+func (a *App) start(ctx context.Context) error {
+	a.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	if err := a.dir.Create(); err != nil {
+		return err
+	}
+	files, err := a.ensureFiles()
+	if err != nil {
+		return err
+	}
+	set, err := a.loadRules()
+	if err != nil {
+		return err
+	}
+	log, err := a.openLog()
+	if err != nil {
+		return err
+	}
+	sealer, err := ingest.NewSealer(files.redactionKey)
+	if err != nil {
+		return err
+	}
+	db, err := a.openStore(ctx, log, sealer)
+	if err != nil {
+		return err
+	}
+	a.health = newHealth(a.clock, map[string]func(context.Context) error{
+		"log":   func(context.Context) error { return log.Healthy() },
+		"store": db.Healthy,
+	})
+	a.runStages(log, set, db)
+	if err := a.serveAPI(files, db); err != nil {
+		return err
+	}
+	if err := a.serveWebhook(files, log, sealer); err != nil {
+		return err
+	}
+	if err := a.serveMetrics(); err != nil {
+		return err
+	}
+	return a.dir.WriteClient(datadir.Client{
+		Server:    "https://" + a.api.Addr().String(),
+		Webhook:   "https://" + a.webhook.Addr().String(),
+		TokenFile: files.adminToken,
+		CAFile:    files.caFile,
+	})
+}
+
+// files are the secrets and certificates that serve runs with.
+type files struct {
+	redactionKey []byte
+	adminToken   string // file
+	certFile     string
+	keyFile      string
+	caFile       string
+}
+
+// ensureFiles reads the secrets, and makes for development what is not configured.
+func (a *App) ensureFiles() (files, error) {
+	var f files
+	dev, err := ingest.EnsureDevTLS(a.dir.TLS(), nil, a.clock())
+	if err != nil {
+		return f, fmt.Errorf("development certificates: %w", err)
+	}
+	f.certFile, f.keyFile, f.caFile = dev.CertFile, dev.KeyFile, dev.CAFile
+	var key string
+	if path := a.config.Redaction.KeyFile; path != "" {
+		key, err = secretfile.Read(path)
+	} else {
+		key, err = secretfile.Ensure(a.dir.RedactionKey())
+	}
+	if err != nil {
+		return f, fmt.Errorf("redaction key: %w", err)
+	}
+	f.redactionKey = []byte(key)
+	f.adminToken = a.dir.AdminToken()
+	if _, err := secretfile.Ensure(f.adminToken); err != nil {
+		return f, fmt.Errorf("administrator's token: %w", err)
+	}
+	return f, nil
+}
+
+// loadRules reads the rules. Those with mistakes are named and left out: the
+// others go on looking.
+func (a *App) loadRules() (*rules.Set, error) {
+	set, problems := rules.Load(rules.Sources{NoBuiltin: a.config.Rules.NoBuiltin, Paths: a.config.Rules.Paths})
+	for _, p := range problems.Errors() {
+		a.logger.Error("a rule is left out", "problem", p.Error())
+	}
+	broken := prometheus.NewGauge(prometheus.GaugeOpts{Name: "klaxon_rules_problems", Help: "Mistakes in the rule files that were read; what has one is not evaluated."})
+	loaded := prometheus.NewGauge(prometheus.GaugeOpts{Name: "klaxon_rules_loaded", Help: "Rules that are evaluated."})
+	a.registry.MustRegister(broken, loaded)
+	broken.Set(float64(len(problems.Errors())))
+	loaded.Set(float64(len(set.Rules)))
+	if len(set.Rules) == 0 {
+		return nil, errors.New("rules: there are none: set rules.no_builtin to false or name files in rules.paths")
+	}
+	return set, nil
+}
+
+func (a *App) openLog() (*local.Log, error) {
+	log, err := local.Open(a.dir.Log(), a.config.Stream.Local, local.Options{
+		Topics: map[string]local.TopicConfig{
+			topic.Events:      {Partitions: 1},
+			topic.Matches:     {Partitions: 1},
+			topic.Findings:    {Partitions: 1},
+			topic.DeadLetters: {Partitions: 1},
+		},
+		Logger:     a.logger.With("part", "log"),
+		Registerer: a.registry,
+		Clock:      a.clock,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("log: %w", err)
+	}
+	a.cleanups.add("log", func(context.Context) error { return log.Close() })
+	return log, nil
+}
+
+func (a *App) openStore(ctx context.Context, log stream.Producer, sealer *ingest.Sealer) (*store.Store, error) {
+	connection, err := a.connectEngine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, connection, store.Options{
+		Config:     a.config.Store,
+		Logger:     a.logger.With("part", "store"),
+		Registerer: a.registry,
+		Clock:      a.clock,
+		DeadLetter: deadLetters(log, sealer),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	a.cleanups.add("store", func(context.Context) error { return db.Close() })
+	return db, nil
+}
+
+// connectEngine returns how to reach ClickHouse: a server's, or those of the
+// embedded engine, which it starts.
+func (a *App) connectEngine(ctx context.Context) (*clickhouse.Options, error) {
+	if a.config.Store.Kind == store.KindClickHouse {
+		return a.config.Store.ServerOptions()
+	}
+	supervisor, err := engine.Start(ctx, engine.SupervisorConfig{
+		DataDir:    a.dir.Store(),
+		Library:    a.config.Engine.Library,
+		Memory:     a.config.Engine.MemoryBytes,
+		Logger:     a.logger.With("part", "engine"),
+		Registerer: a.registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	a.cleanups.add("engine", supervisor.Stop)
+	return supervisor.Options(), nil
+}
+
+// deadLetters returns what keeps the records that the store cannot take.
+func deadLetters(log stream.Producer, sealer *ingest.Sealer) store.DeadLetter {
+	return func(ctx context.Context, r stream.Record, reason string) error {
+		letter := topic.DeadLetter{Reason: reason, Sender: "store", Received: r.Time, Length: int64(len(r.Value))}
+		if e, err := topic.DecodeEvent(&r); err == nil {
+			letter.Cluster, letter.Sender, letter.Received = e.Cluster, e.Sender, e.Received
+		}
+		sealer.Seal(&letter, r.Value)
+		record := letter.Record(log.Partitions(topic.DeadLetters))
+		return log.Append(ctx, topic.DeadLetters, []stream.Record{record})
+	}
+}
+
+// runStages starts the consumers of the log.
+func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
+	ctx, cancel := context.WithCancel(context.Background())
+	group, ctx := errgroup.WithContext(ctx)
+	consume := func(name, from, to string, handle func(context.Context, stream.Claim) error) {
+		group.Go(func() error {
+			if err := log.Consume(ctx, from, to, handle); err != nil && ctx.Err() == nil {
+				a.logger.Error("a stage has ended", "stage", name, "error", err)
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	logger := a.logger.With("part", "detect")
+	consume("match", topic.Events, groupMatch, stage.NewMatching(set, log, logger, a.registry).Handle)
+	consume("window", topic.Matches, groupWindow, stage.NewWindowing(set, detect.Limits{}, log, logger, a.registry).Handle)
+	consume("store events", topic.Events, groupStore, db.WriteEvents)
+	consume("store findings", topic.Findings, groupStore, db.WriteFindings)
+	a.stages = group
+	a.cleanups.add("stages", func(context.Context) error {
+		cancel()
+		return group.Wait()
+	})
+}
+
+func (a *App) serveWebhook(f files, log stream.Producer, sealer *ingest.Sealer) error {
+	redactor, err := audit.NewRedactor(f.redactionKey)
+	if err != nil {
+		return err
+	}
+	senders, err := ingest.NewRegistry(a.dir.Senders(), a.config.Ingest.Senders, a.clock, a.logger)
+	if err != nil {
+		return fmt.Errorf("senders: %w", err)
+	}
+	logger := a.logger.With("part", "ingest")
+	receiver, err := ingest.NewReceiver(ingest.Options{
+		Producer: log, Senders: senders, Redactor: redactor, Sealer: sealer,
+		Limits: a.config.Ingest.Limits, Now: a.clock, Logger: logger, Registerer: a.registry,
+	})
+	if err != nil {
+		return err
+	}
+	config := a.config.Ingest
+	if config.TLS.CertFile == "" {
+		config.TLS.CertFile, config.TLS.KeyFile = f.certFile, f.keyFile
+	}
+	tls, err := ingest.LoadTLS(config.TLS, a.clock, logger)
+	if err != nil {
+		return err
+	}
+	if a.webhook, err = ingest.Listen(config, tls, receiver, logger); err != nil {
+		return err
+	}
+	a.background("heartbeats", func(ctx context.Context) error {
+		receiver.RunHeartbeats(ctx, config.Heartbeat)
+		return nil
+	})
+	a.serve("webhook", a.webhook.Serve, a.webhook.Shutdown)
+	return nil
+}
+
+func (a *App) serveAPI(f files, db *store.Store) error {
+	config := a.config.API
+	if config.TLS.CertFile == "" {
+		config.TLS.CertFile, config.TLS.KeyFile = f.certFile, f.keyFile
+	}
+	if len(config.Principals) == 0 {
+		config.Principals = []api.Principal{{Name: "local-admin", Role: api.RoleAdmin, Clusters: []string{"*"}, TokenFile: f.adminToken}}
+	}
+	server, err := api.NewServer(config, api.Options{
+		Events: db, Findings: db, Logger: a.logger.With("part", "api"), Registerer: a.registry, Clock: a.clock,
+	})
+	if err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	a.api = server
+	a.serve("api", server.Serve, server.Shutdown)
+	return nil
+}
+
+func (a *App) serveMetrics() error {
+	server, err := newMetricsServer(a.config.Metrics, a.registry, a.health)
+	if err != nil {
+		return err
+	}
+	a.metrics = server
+	a.serve("metrics", server.serve, server.shutdown)
+	return nil
+}
+
+// serve runs a server until its shutdown.
+func (a *App) serve(name string, run func() error, shutdown func(context.Context) error) {
+	done := make(chan error, 1)
+	go func() { done <- run() }()
+	a.cleanups.add(name, func(ctx context.Context) error {
+		return errors.Join(shutdown(ctx), <-done)
+	})
+}
+
+// background runs a loop until the stop.
+func (a *App) background(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	a.cleanups.add(name, func(context.Context) error {
+		cancel()
+		return <-done
+	})
+}
+
+// Run waits until ctx ends or a stage fails, then stops.
+func (a *App) Run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- a.stages.Wait() }()
+	var err error
+	select {
+	case <-ctx.Done():
+		a.logger.Info("stopping: no more is accepted, what was accepted is finished")
+	case err = <-failed:
+	}
+	return errors.Join(err, a.Stop())
+}
+
+// Stop ends all parts in reverse order of their building: the doors first, the
+// log last.
+func (a *App) Stop() error {
+	if a.health != nil {
+		a.health.stopping()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return a.cleanups.run(ctx)
+}
+
+// Where says at which addresses the parts listen.
+type Where struct {
+	Webhook, API, Metrics string
+}
+
+// Where returns the addresses.
+func (a *App) Where() Where {
+	return Where{
+		Webhook: "https://" + a.webhook.Addr().String() + "/webhook/{cluster}",
+		API:     "https://" + a.api.Addr().String() + "/api/v1",
+		Metrics: "http://" + a.metrics.addr().String() + "/metrics",
+	}
+}

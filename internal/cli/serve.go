@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/klaxon-dev/klaxon/internal/app"
+	"github.com/klaxon-dev/klaxon/internal/datadir"
+)
+
+func newServeCommand(streams Streams) *cobra.Command {
+	var config, dataDir string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Receive audit events, detect, store, and answer questions",
+		Long: `Serve runs the whole pipeline in one process: the receiver of the API servers'
+audit webhook, the durable log, detection, the store and its API.
+
+Without --config it listens on loopback, with certificates, tokens and a
+redaction key that it makes in its data directory (readable by you alone), and
+keeps events in the embedded ClickHouse engine ('klaxon engine fetch' gets it).
+
+It stops on SIGINT and SIGTERM: it accepts no more, finishes what it accepted,
+and goes on from there when it is started again.`,
+		Example: `  klaxon serve
+  klaxon serve --config /etc/klaxon/klaxon.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), streams, config, dataDir) },
+	}
+	cmd.Flags().StringVar(&config, "config", "", "configuration file (YAML); without it, everything on loopback")
+	cmd.Flags().StringVar(&dataDir, "data-dir", "", "where to keep data (default $KLAXON_DATA_DIR or ~/.local/state/klaxon)")
+	return cmd
+}
+
+func serve(ctx context.Context, streams Streams, configFile, dataDir string) error {
+	config, dir, err := app.ReadConfig(configFile, dataDir)
+	if err != nil {
+		return usageError{err}
+	}
+	a, err := app.New(ctx, config, app.Options{
+		DataDir: dir,
+		Logger:  config.Log.NewLogger(streams.Err),
+		Clock:   time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	welcome(streams, dir, a.Where())
+	return a.Run(ctx)
+}
+
+// welcome says where everything is.
+func welcome(streams Streams, dir datadir.Dir, at app.Where) {
+	fmt.Fprintf(streams.Out, `klaxon is serving
+  webhook  %s
+  api      %s
+  metrics  %s
+  data     %s
+
+  connect an API server    klaxon sender add CLUSTER
+  what was found           klaxon findings
+  who did what             klaxon events --since 1h
+`, at.Webhook, at.API, at.Metrics, dir)
+}
