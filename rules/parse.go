@@ -51,7 +51,7 @@ func Parse(name string, src []byte, origin string) ([]*Rule, Problems) {
 			continue
 		}
 		if rule := d.document(doc.Body); len(problems[before:].Errors()) == 0 {
-			rule.Origin, rule.File, rule.Source = origin, name, d.source(rule.Line, doc)
+			rule.Origin, rule.File, rule.Source = origin, name, d.source(rule.Line)
 			rules = append(rules, rule)
 		}
 	}
@@ -93,7 +93,7 @@ func (w walker) Visit(n ast.Node) ast.Visitor {
 }
 
 // source returns the text of a document that begins at line.
-func (d *decoder) source(line int, doc *ast.DocumentNode) string {
+func (d *decoder) source(line int) string {
 	end := len(d.lines)
 	for i := line; i < len(d.lines); i++ {
 		if strings.HasPrefix(d.lines[i], "---") {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -191,11 +192,13 @@ func (d *decoder) condition(dst **Condition) func(string, ast.Node) {
 func (d *decoder) conditionProblem(n ast.Node, field, text string, err error) {
 	var line, column int
 	var shown string
-	switch err := err.(type) {
-	case *conditionError:
-		line, column, shown = err.Line, err.Column, err.Snippet
-	case *guardError:
-		from := err.node.Location().From
+	var found *conditionError
+	var refused *guardError
+	switch {
+	case errors.As(err, &found):
+		line, column, shown = found.Line, found.Column, found.Snippet
+	case errors.As(err, &refused):
+		from := refused.node.Location().From
 		line, column = lineOf(text, from), columnOf(text, from)
 		shown = snippet(text, line, column)
 	default:
