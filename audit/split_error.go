@@ -43,13 +43,14 @@ func (e *ItemError) Unwrap() error { return e.Err }
 // BodyError says why a body is not an EventList, or not to its end. Items that
 // were handed out before it are good.
 type BodyError struct {
-	Offset int64 // of the fault, bytes
 	Reason string
 	Err    error
-	// Rest is what was read and belongs to no item that was handed out; what the
-	// reader has not read yet follows it. It could not be redacted: whoever keeps
-	// it seals it.
-	Rest []byte
+	// Rest is what was read and belongs to no item that was handed out, Offset
+	// where it begins in the input, in bytes: at 0 if there were no items before.
+	// What the reader has not read yet follows it. It could not be redacted:
+	// whoever keeps it seals it.
+	Rest   []byte
+	Offset int64
 }
 
 func (e *BodyError) Error() string { return fmt.Sprintf("audit event list: %v", e.Err) }
