@@ -1,0 +1,104 @@
+package ingest
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/internal/topic"
+)
+
+var testKey = bytes.Repeat([]byte("k"), 32)
+
+func testSealer(tb testing.TB, key []byte) *Sealer {
+	tb.Helper()
+	s, err := NewSealer(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func testLetter() topic.DeadLetter {
+	return topic.DeadLetter{Reason: "syntax", Cluster: "prod-1", Sender: "prod-1", Received: time.Unix(1, 2).UTC(), Length: 6}
+}
+
+func TestSealRoundTrip(t *testing.T) {
+	s := testSealer(t, testKey)
+	d := testLetter()
+	s.Seal(&d, []byte("s3cret"))
+	if bytes.Contains(d.Sealed, []byte("s3cret")) {
+		t.Error("the text is readable")
+	}
+	record := d.Record(4)
+	back, err := topic.DecodeDeadLetter(&record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := testSealer(t, testKey).Open(&back)
+	if err != nil || string(got) != "s3cret" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestSealsDiffer(t *testing.T) {
+	s := testSealer(t, testKey)
+	a, b := testLetter(), testLetter()
+	s.Seal(&a, []byte("s3cret"))
+	s.Seal(&b, []byte("s3cret"))
+	if bytes.Equal(a.Sealed, b.Sealed) {
+		t.Error("equal texts look equal")
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	f := func(name string, change func(*topic.DeadLetter)) {
+		t.Helper()
+		s := testSealer(t, testKey)
+		d := testLetter()
+		s.Seal(&d, []byte("s3cret"))
+		change(&d)
+		if _, err := s.Open(&d); err == nil {
+			t.Errorf("%s: opened", name)
+		}
+	}
+	f("another reason", func(d *topic.DeadLetter) { d.Reason = "size" })
+	f("another cluster", func(d *topic.DeadLetter) { d.Cluster = "prod-2" })
+	f("another sender", func(d *topic.DeadLetter) { d.Sender = "prod-2" })
+	f("parts moved", func(d *topic.DeadLetter) { d.Cluster, d.Sender = "prod-1p", "rod-1" })
+	f("another time", func(d *topic.DeadLetter) { d.Received = d.Received.Add(1) })
+	f("another length", func(d *topic.DeadLetter) { d.Length++ })
+	f("cut", func(d *topic.DeadLetter) { d.Sealed = d.Sealed[:len(d.Sealed)-1] })
+	f("empty", func(d *topic.DeadLetter) { d.Sealed = nil })
+	f("changed", func(d *topic.DeadLetter) { d.Sealed[len(d.Sealed)-1] ^= 1 })
+
+	d := testLetter()
+	testSealer(t, testKey).Seal(&d, []byte("s3cret"))
+	if _, err := testSealer(t, bytes.Repeat([]byte("x"), 32)).Open(&d); err == nil {
+		t.Error("opened with another key")
+	}
+}
+
+func TestNewSealerRefusesShortKeys(t *testing.T) {
+	if _, err := NewSealer(testKey[:31]); err == nil {
+		t.Error("a key of 31 bytes is taken")
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	s, err := NewSealer(testKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	d := testLetter()
+	s.Seal(&d, []byte("s3cret"))
+	f.Add([]byte("short"), int64(0))
+	f.Add(d.Sealed[1:], int64(6))
+	f.Fuzz(func(t *testing.T, sealed []byte, length int64) {
+		d := testLetter()
+		d.Sealed, d.Length = sealed, length
+		if text, err := s.Open(&d); err == nil {
+			t.Fatalf("opened what was not sealed: %q", text)
+		}
+	})
+}
