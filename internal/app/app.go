@@ -10,6 +10,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -232,9 +234,21 @@ func (a *App) connectEngine(ctx context.Context) (*clickhouse.Options, error) {
 	if a.config.Store.Kind == store.KindClickHouse {
 		return a.config.Store.ServerOptions()
 	}
+	library := a.config.Engine.Library
+	if library == "" {
+		var err error
+		if library, err = engine.LibraryPath(""); err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
+	}
+	socket, err := a.engineSocket()
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
 	supervisor, err := engine.Start(ctx, engine.SupervisorConfig{
-		DataDir:    a.dir.Store(),
-		Library:    a.config.Engine.Library,
+		Library:    library,
+		Path:       a.dir.Store(),
+		Socket:     socket,
 		Memory:     a.config.Engine.MemoryBytes,
 		Logger:     a.logger.With("part", "engine"),
 		Registerer: a.registry,
@@ -244,6 +258,23 @@ func (a *App) connectEngine(ctx context.Context) (*clickhouse.Options, error) {
 	}
 	a.cleanups.add("engine", supervisor.Stop)
 	return supervisor.Options(), nil
+}
+
+// maxSocketPath is how long the path of a unix socket may be (sun_path).
+const maxSocketPath = 107
+
+// engineSocket returns where the engine listens: "" stands for the engine's own
+// directory; where that makes too long a path, a private one is made.
+func (a *App) engineSocket() (string, error) {
+	if len(filepath.Join(a.dir.Store(), "engine.sock")) <= maxSocketPath {
+		return "", nil
+	}
+	dir, err := os.MkdirTemp("", "klaxon-engine-")
+	if err != nil {
+		return "", err
+	}
+	a.cleanups.add("engine socket", func(context.Context) error { return os.RemoveAll(dir) })
+	return filepath.Join(dir, "engine.sock"), nil
 }
 
 // deadLetters returns what keeps the records that the store cannot take.

@@ -5,6 +5,11 @@ import "github.com/spf13/cobra"
 // commands lists the subcommands in the order of the help text.
 func commands(streams Streams) []*cobra.Command {
 	return []*cobra.Command{
+		newScanCommand(streams),
+		newServeCommand(streams),
+		newSenderCommand(streams),
+		newReplayCommand(streams),
+		newRulesCommand(streams),
 		newEngineCommand(streams),
 	}
 }
