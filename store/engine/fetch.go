@@ -80,10 +80,13 @@ func fetch(ctx context.Context, a artefact, dir string, opts FetchOptions) (stri
 }
 
 // download gets the package into a directory beside path and the library from
-// there to path.
+// there to path. The caller holds the lock.
 func download(ctx context.Context, a artefact, path string, opts FetchOptions) error {
-	tmp, err := os.MkdirTemp(filepath.Dir(path), ".fetch-")
-	if err != nil {
+	tmp := filepath.Join(filepath.Dir(path), ".fetch")
+	if err := os.RemoveAll(tmp); err != nil { // what a killed fetch left
+		return err
+	}
+	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)

@@ -59,12 +59,13 @@ func (e *Engine) Connect() (*Conn, error) {
 	return &Conn{lib: e.lib, outer: outer, handle: *outer}, nil
 }
 
-// Kill stops the statements whose setting log_comment is tag and returns when
-// they have stopped.
+// Kill tells the statements whose setting log_comment is tag to stop. It does not
+// wait for them: a stopped statement stays in the list of running ones until
+// its connection is closed.
 func (e *Engine) Kill(tag string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	result, err := e.control.Query("KILL QUERY WHERE Settings['log_comment'] = {tag:String} SYNC", "Null", []Param{{"tag", tag}})
+	result, err := e.control.Query("KILL QUERY WHERE Settings['log_comment'] = {tag:String} ASYNC", "Null", []Param{{"tag", tag}})
 	if err != nil {
 		return err
 	}

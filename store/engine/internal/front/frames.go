@@ -81,7 +81,7 @@ func decode(method byte, payload []byte, size int) ([]byte, error) {
 	case methodLZ4:
 		data, err = decodeLZ4(payload, size)
 	case methodZSTD:
-		data, err = decodeZSTD(payload, size)
+		data, err = decodeZSTD(payload)
 	default:
 		err = fmt.Errorf("method 0x%02x is unknown", method)
 	}
@@ -106,9 +106,9 @@ func decodeLZ4(payload []byte, size int) ([]byte, error) {
 	return data[:n], err
 }
 
-func decodeZSTD(payload []byte, size int) ([]byte, error) {
+func decodeZSTD(payload []byte) ([]byte, error) {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(uint64(max(size, 1))))
+		zstd.WithDecoderMaxMemory(maxFrame))
 	if err != nil {
 		return nil, err
 	}
