@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
-
-var update = flag.Bool("update", false, "write the golden parts of the scripts anew")
 
 // TestMain lets scripts run klaxon as a process of its own: this binary, run
 // under that name.
