@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -294,9 +293,10 @@ func deadLetters(log stream.Producer, sealer *ingest.Sealer) store.DeadLetter {
 func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	group, ctx := errgroup.WithContext(ctx)
+	drain := &drain{claims: map[*trackedClaim]struct{}{}}
 	consume := func(name, from, to string, handle func(context.Context, stream.Claim) error) {
 		group.Go(func() error {
-			if err := log.Consume(ctx, from, to, handle); err != nil && ctx.Err() == nil {
+			if err := log.Consume(ctx, from, to, drain.track(handle)); err != nil && ctx.Err() == nil {
 				a.logger.Error("a stage has ended", "stage", name, "error", err)
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -309,7 +309,13 @@ func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
 	consume("store events", topic.Events, groupStore, db.WriteEvents)
 	consume("store findings", topic.Findings, groupStore, db.WriteFindings)
 	a.stages = group
-	a.cleanups.add("stages", func(context.Context) error {
+	a.cleanups.add("stages", func(stop context.Context) error {
+		defer cancel()
+		patience, done := context.WithTimeout(stop, drainTimeout)
+		defer done()
+		if ctx.Err() == nil && drain.wait(patience) != nil {
+			a.logger.Warn("the stages were not done in time: they go on after the next start")
+		}
 		cancel()
 		return group.Wait()
 	})
