@@ -55,10 +55,10 @@ func (p *progress) horizon(sender string) time.Time {
 	return oldest
 }
 
-// tick reads the clock, which may be set back: time given out never is. The
+// tick reads the wall clock, which may be set back: time given out never is. The
 // caller holds mu.
 func (p *progress) tick() time.Time {
-	if now := p.now().UTC(); now.After(p.last) {
+	if now := p.now().UTC().Round(0); now.After(p.last) {
 		p.last = now
 	}
 	return p.last

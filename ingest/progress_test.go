@@ -38,3 +38,12 @@ func TestReceivedNeverGoesBack(t *testing.T) {
 		t.Errorf("received %v, before the horizon %v that was told", received, before)
 	}
 }
+
+func TestReceivedIsOfTheWallClock(t *testing.T) {
+	// With a monotonic reading, a clock that is set back would look as if it went on.
+	received, end := newProgress(time.Now).begin("a")
+	end()
+	if received != received.Round(0) {
+		t.Errorf("%v carries a monotonic reading", received)
+	}
+}

@@ -1,0 +1,77 @@
+package ingest
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+)
+
+// FuzzBody posts anything: it is accepted, what is read of it comes out of the
+// log as an event whose id is right, and the rest as a dead letter.
+func FuzzBody(f *testing.F) {
+	for _, body := range []string{
+		"", "{", "[]", list(), list(event("a")), list(event("a"), `{`, event("b")), list(`7`, `{"kind":"Pod"}`, `{"verb":{}}`),
+		strings.TrimSuffix(list(event("a")), "]}\n"), list(event("a")) + "more",
+		list(`{"verb":"get","objectRef":{"resource":"secrets"},"responseObject":{"kind":"Secret","data":{"p":"c2VjcmV0"}}}`),
+		`{"items":[` + event("a") + `],"kind":"EventList","apiVersion":"audit.k8s.io/v1"}`,
+		`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":null}`,
+	} {
+		f.Add(body)
+	}
+	redactor, err := audit.NewRedactor(testKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	dir := f.TempDir()
+	if err := writeFile(TokenPath(dir, "prod"), tokenA); err != nil {
+		f.Fatal(err)
+	}
+	senders, err := NewRegistry(dir, nil, time.Now, testLogger(io.Discard))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var c Config
+	c.SetDefaults()
+	f.Fuzz(func(t *testing.T, body string) {
+		log := &memoryLog{}
+		reg := prometheus.NewRegistry()
+		r, err := NewReceiver(Options{
+			Producer: log, Senders: senders, Redactor: redactor, Sealer: testSealer(t, testKey),
+			Limits: c.Limits, Now: time.Now, Logger: testLogger(io.Discard), Registerer: reg,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequest(http.MethodPost, "/webhook/prod", strings.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+tokenA)
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, req)
+		if w.Code != http.StatusOK {
+			t.Fatalf("answered %d %s", w.Code, w.Body)
+		}
+		for _, e := range log.events(t, topic.KindEvent) {
+			var scanned audit.Event
+			if err := audit.Scan(e.Item, &scanned); err != nil {
+				t.Fatalf("stored what is no event: %v", err)
+			}
+			if scanned.ID("prod") != e.ID {
+				t.Errorf("the id %v is not the stored event's, %v", e.ID, scanned.ID("prod"))
+			}
+		}
+		letters, _ := log.letters(t)
+		if len(body) == 0 && len(letters) == 0 {
+			t.Error("an empty body is no list")
+		}
+		if held := metric(t, reg, "klaxon_ingest_held_bytes"); held != 0 {
+			t.Errorf("%v bytes are held after the answer", held)
+		}
+	})
+}
