@@ -14,6 +14,7 @@ import (
 const (
 	DefaultLimit = 100
 	MaxLimit     = 1000
+	MaxValues    = 100 // of one filter; ids: MaxLimit
 )
 
 // Events selects audit events. A zero field selects all; a list selects what
@@ -27,7 +28,7 @@ type Events struct {
 	Clusters   []string
 	Users      []string // username, or the impersonated one
 	Verbs      []string
-	Resources  []string // "pods", or "pods/exec" with its subresource
+	Resources  []string // as a role names them: "pods" is without, "pods/exec" with its subresource, "pods*" all of them
 	Namespaces []string
 	Names      []string
 	Codes      []string // "403", or a class as "4xx"
