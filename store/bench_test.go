@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"testing"
+
+	"github.com/klaxon-dev/klaxon/stream"
+)
+
+// recordedBatch returns a batch of recorded events of all kinds, and their bytes.
+func recordedBatch(b *testing.B, rows int) (records []stream.Record, bytes int64) {
+	b.Helper()
+	items := posted(b)
+	for i, item := range items[:min(rows, len(items))] {
+		r := eventRecord(b, "prod-1", item, noon)
+		r.Offset, r.Time = int64(i), noon
+		records, bytes = append(records, r), bytes+int64(len(item))
+	}
+	return records, bytes
+}
+
+// BenchmarkPlan makes rows of a batch of recorded events: decode, scan, hash.
+func BenchmarkPlan(b *testing.B) {
+	records, bytes := recordedBatch(b, 5000)
+	b.SetBytes(bytes)
+	b.ReportAllocs()
+	for b.Loop() {
+		ids := newSeen()
+		ids.begin(records)
+		if _, err := newPlan(0, records, ids); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(records)*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkFill turns the rows of a batch into columns and hands them to the
+// driver.
+func BenchmarkFill(b *testing.B) {
+	h := newHarness(b, engine(b))
+	records, bytes := recordedBatch(b, 5000)
+	ids := newSeen()
+	ids.begin(records)
+	p, err := newPlan(0, records, ids)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(bytes)
+	b.ReportAllocs()
+	for b.Loop() {
+		batch, err := h.store.writes.PrepareBatch(context.Background(), "INSERT INTO audit_events ("+names(eventColumns)+")")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := fill(batch, eventColumns, p.rows); err != nil {
+			b.Fatal(err)
+		}
+		if err := batch.Abort(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(p.rows)*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkWriteEvents stores a batch of recorded events in the engine, commits
+// and all.
+func BenchmarkWriteEvents(b *testing.B) {
+	h := newHarness(b, engine(b))
+	records, bytes := recordedBatch(b, 5000)
+	b.SetBytes(bytes)
+	rows := 0
+	for i := 0; b.Loop(); i++ {
+		b.StopTimer()
+		log := newFakeLog()
+		for _, r := range records {
+			r.Key = append([]byte{byte(i >> 8), byte(i)}, r.Key[2:]...) // other events each time
+			log.append(noon, r)
+		}
+		rows += len(records)
+		b.StartTimer()
+		h.consume(log, (*Store).WriteEvents)
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkSeen adds ids to the set as a batch does.
+func BenchmarkSeen(b *testing.B) {
+	records, _ := recordedBatch(b, 5000)
+	ids := newSeen()
+	for i := 0; b.Loop(); i++ {
+		if i%len(records) == 0 {
+			ids.begin(records)
+			ids.trim(noon, 2_000_000)
+		}
+		id := [16]byte(records[i%len(records)].Key)
+		id[15], id[14], id[13] = byte(i>>8), byte(i>>16), byte(i>>24)
+		ids.add(id)
+	}
+}
