@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/query"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/stream"
+)
+
+// finding returns a finding with the number as its id, seen at noon.
+func finding(n byte, change ...func(*detect.Finding)) detect.Finding {
+	f := detect.Finding{
+		Schema:      detect.FindingSchema,
+		ID:          detect.FindingID{n},
+		Fingerprint: detect.Fingerprint{n},
+		Rule:        "secret-read",
+		RuleVersion: "abc",
+		Title:       "alice read secrets",
+		Severity:    "high",
+		Cluster:     "prod-1",
+		Namespace:   "shop",
+		Actor:       "alice",
+		Key:         detect.Key{{Name: "cluster", Value: "prod-1"}, {Name: "actor.name", Value: "alice"}},
+		FirstSeen:   noon,
+		LastSeen:    noon,
+		Count:       1,
+		Tags:        []string{"attack.t1552.007"},
+		Events:      []detect.EventRef{{EventID: audit.EventID{n}, AuditID: "x", SourceIPs: []string{"10.0.0.1"}, Time: noon}},
+		State:       detect.StateOpen,
+		Revision:    1,
+	}
+	for _, c := range change {
+		c(&f)
+	}
+	return f
+}
+
+func (h *harness) writeFindings(log *fakeLog, findings ...detect.Finding) {
+	h.t.Helper()
+	for i := range findings {
+		r, err := topic.FindingRecord(&findings[i], 1)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		log.append(noon, r)
+	}
+	h.consume(log, (*Store).WriteFindings)
+}
+
+// allFindings returns every finding that q selects, page by page.
+func (h *harness) allFindings(q query.Findings) []detect.Finding {
+	h.t.Helper()
+	var findings []detect.Finding
+	for {
+		page, err := h.store.SearchFindings(h.t.Context(), q)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		findings = append(findings, page.Findings...)
+		if q.Cursor = page.Next; q.Cursor == "" {
+			return findings
+		}
+	}
+}
+
+func TestFindingRevisions(t *testing.T) {
+	h := newHarness(t, engine(t))
+	log := newFakeLog()
+	revision := func(n int64, state detect.State) detect.Finding {
+		return finding(1, func(f *detect.Finding) {
+			f.Revision, f.State, f.Count, f.LastSeen = n, state, 10*n, noon.Add(time.Duration(n)*time.Minute)
+		})
+	}
+	one := func(want detect.Finding) {
+		t.Helper()
+		if diff := cmp.Diff([]detect.Finding{want}, h.allFindings(query.Findings{})); diff != "" {
+			t.Error(diff)
+		}
+		got, err := h.store.Finding(t.Context(), want.ID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	h.writeFindings(log, revision(1, detect.StateOpen))
+	one(revision(1, detect.StateOpen))
+	h.writeFindings(log, revision(2, detect.StateOpen), revision(3, detect.StateClosed))
+	one(revision(3, detect.StateClosed))
+	// A replay says again what it said before: nothing changes.
+	h.writeFindings(newFakeLog(), revision(1, detect.StateOpen), revision(2, detect.StateOpen))
+	one(revision(3, detect.StateClosed))
+	if got := h.allFindings(query.Findings{States: []string{"open"}}); len(got) != 0 {
+		t.Errorf("%d findings are open by an old revision", len(got))
+	}
+}
+
+func TestSearchFindingsFilters(t *testing.T) {
+	h := newHarness(t, engine(t))
+	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
+	seen := func(first, last int) func(*detect.Finding) {
+		return func(f *detect.Finding) { f.FirstSeen, f.LastSeen = at(first), at(last) }
+	}
+	h.writeFindings(newFakeLog(),
+		finding(1, seen(0, 10), func(f *detect.Finding) { f.Severity = "info" }),
+		finding(2, seen(20, 30), func(f *detect.Finding) { f.Rule, f.Actor, f.Severity = "rbac-grant", "bob", "critical" }),
+		finding(3, seen(20, 20), func(f *detect.Finding) { f.Cluster, f.Namespace, f.State = "prod-2", "", "closed" }),
+		finding(4, seen(-5, 40), func(f *detect.Finding) { f.Severity = "medium" }),
+	)
+	f := func(name string, q query.Findings, want string) {
+		t.Helper()
+		ids := func(findings []detect.Finding) string {
+			var s strings.Builder
+			for _, f := range findings {
+				s.WriteByte('0' + f.ID[0])
+			}
+			return s.String()
+		}
+		got := ids(h.allFindings(q))
+		if got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		q.Limit = 1
+		if pages := ids(h.allFindings(q)); pages != got {
+			t.Errorf("%s: one by one %q, in one page %q", name, pages, got)
+		}
+	}
+	f("all, last seen first", query.Findings{}, "4231")
+	f("still seen since", query.Findings{Since: at(25)}, "42")
+	f("seen before", query.Findings{Until: at(20)}, "41")
+	f("seen in an interval", query.Findings{Since: at(11), Until: at(20)}, "4")
+	f("a cluster", query.Findings{Clusters: []string{"prod-2"}}, "3")
+	f("a rule", query.Findings{Rules: []string{"rbac-grant"}}, "2")
+	f("rules by prefix", query.Findings{Rules: []string{"secret-*"}}, "431")
+	f("at least info", query.Findings{MinSeverity: "info"}, "4231")
+	f("at least medium", query.Findings{MinSeverity: "medium"}, "423")
+	f("critical", query.Findings{MinSeverity: "critical"}, "2")
+	f("an actor", query.Findings{Actors: []string{"bob"}}, "2")
+	f("a namespace", query.Findings{Namespaces: []string{"shop"}}, "421")
+	f("no namespace", query.Findings{Namespaces: []string{""}}, "3")
+	f("a state", query.Findings{States: []string{"closed"}}, "3")
+	f("ids", query.Findings{IDs: []detect.FindingID{{1}, {4}, {9}}}, "41")
+	f("the asker's cluster", query.Findings{Allowed: []audit.ClusterID{"prod-2"}}, "3")
+	f("another's cluster", query.Findings{Allowed: []audit.ClusterID{"prod-2"}, Clusters: []string{"prod-1"}}, "")
+	f("an asker without clusters", query.Findings{Allowed: []audit.ClusterID{}}, "")
+
+	if _, err := h.store.Finding(t.Context(), detect.FindingID{1}, []audit.ClusterID{"prod-2"}); !errors.Is(err, query.ErrNotFound) {
+		t.Errorf("another's finding: got %v, want %v", err, query.ErrNotFound)
+	}
+	if _, err := h.store.Finding(t.Context(), detect.FindingID{9}, nil); !errors.Is(err, query.ErrNotFound) {
+		t.Errorf("an unknown finding: got %v, want %v", err, query.ErrNotFound)
+	}
+	if _, err := h.store.SearchFindings(t.Context(), query.Findings{MinSeverity: "bad"}); !errors.Is(err, query.ErrBadFilter) {
+		t.Errorf("an unknown severity: got %v, want %v", err, query.ErrBadFilter)
+	}
+	if _, err := h.store.SearchFindings(t.Context(), query.Findings{Cursor: "%"}); !errors.Is(err, query.ErrBadCursor) {
+		t.Errorf("no cursor: got %v, want %v", err, query.ErrBadCursor)
+	}
+}
+
+// Whatever an event says comes back in its finding and is found by itself.
+func TestHostileTextInFindings(t *testing.T) {
+	h := newHarness(t, engine(t))
+	var list []detect.Finding
+	for i, text := range hostile {
+		list = append(list, finding(byte(i), func(f *detect.Finding) {
+			f.Title, f.Actor, f.Namespace, f.Cluster, f.Rule = text, text, text, audit.ClusterID(text), text
+			f.Tags, f.Key = []string{text}, detect.Key{{Name: text, Value: text}}
+			f.Events[0].User, f.Events[0].UserAgent = text, text
+		}))
+	}
+	h.writeFindings(newFakeLog(), list...)
+	for i, text := range hostile {
+		q := query.Findings{Actors: []string{text}, Allowed: []audit.ClusterID{audit.ClusterID(text)}}
+		got := h.allFindings(q)
+		if diff := cmp.Diff(list[i:i+1], got); diff != "" {
+			t.Errorf("%.40q: %s", text, diff)
+		}
+	}
+}
+
+func TestFindingsThatCannotBeStored(t *testing.T) {
+	h := newHarness(t, engine(t))
+	if err := h.store.writes.Exec(t.Context(), "ALTER TABLE findings ADD CONSTRAINT no_poison CHECK actor != 'poison'"); err != nil {
+		t.Fatal(err)
+	}
+	log := newFakeLog()
+	log.append(noon, stream.Record{Headers: []stream.Header{{Key: "v", Value: []byte("1.0")}}, Value: []byte("{")})
+	h.writeFindings(log, finding(1), finding(2, func(f *detect.Finding) { f.Actor = "poison" }), finding(3))
+	if got := h.allFindings(query.Findings{}); len(got) != 2 {
+		t.Errorf("%d findings are stored, want 2", len(got))
+	}
+	if diff := cmp.Diff([]string{reasonRecord, reasonRefused}, h.dead.reasons); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFindingsWaitForTheEngine(t *testing.T) {
+	h := newHarness(t, engine(t))
+	fails := 2
+	defer h.hook(func(send func() error) error {
+		if fails > 0 {
+			fails--
+			return &clickhouse.Exception{Code: 210, Message: "network"}
+		}
+		return send()
+	})()
+	h.writeFindings(newFakeLog(), finding(1))
+	if got := h.allFindings(query.Findings{}); len(got) != 1 {
+		t.Errorf("%d findings are stored, want 1", len(got))
+	}
+	if n := h.count("retries", "insert"); n != 2 {
+		t.Errorf("%v retries counted, want 2", n)
+	}
+}
+
+func TestNewerFindingStopsTheConsumer(t *testing.T) {
+	h := newHarness(t, engine(t))
+	log := newFakeLog()
+	log.append(noon, stream.Record{Headers: []stream.Header{{Key: "v", Value: []byte("2.0")}}})
+	if err := h.store.WriteFindings(context.Background(), &fakeClaim{fakeLog: log}); !errors.Is(err, topic.ErrVersion) {
+		t.Errorf("got %v, want %v", err, topic.ErrVersion)
+	}
+}
