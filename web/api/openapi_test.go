@@ -1,0 +1,72 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestOpenAPIGolden(t *testing.T) {
+	b := newBench(t, testConfig(), &fakeStore{})
+	answer, got := b.get(viewerToken, "/api/v1/openapi.json")
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "application/openapi+json" {
+		t.Fatal(answer.Status, answer.Header)
+	}
+	path := filepath.Join("testdata", "openapi.json")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-update writes it anew):\n%s", path, diff)
+	}
+}
+
+// TestSchemasAreTrue compares what the document says of an event and a finding
+// with what is written.
+func TestSchemasAreTrue(t *testing.T) {
+	store := threeClusters(t)
+	store.events[0].Event.RequestObject = []byte(`{"deep":` + nested(600) + `}`)
+	store.findings[0].Saturated = true
+	b := newBench(t, testConfig(), store)
+	f := func(path, schema string) {
+		t.Helper()
+		_, body := b.get(adminToken, path)
+		var page struct{ Items []map[string]any }
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatal(err)
+		}
+		written := map[string]bool{}
+		for _, item := range page.Items {
+			for name := range item {
+				written[name] = true
+			}
+		}
+		said := map[string]bool{}
+		for name := range b.api.huma.OpenAPI().Components.Schemas.Map()[schema].Properties {
+			said[name] = true
+		}
+		if diff := cmp.Diff(written, said); diff != "" {
+			t.Errorf("%s: %s", schema, diff)
+		}
+	}
+	f("/api/v1/events", "Event")
+	f("/api/v1/findings", "Finding")
+}
+
+func nested(levels int) string {
+	text := "1"
+	for range levels {
+		text = "[" + text + "]"
+	}
+	return text
+}
