@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -48,8 +47,6 @@ type Options struct {
 	DataDir datadir.Dir
 	Logger  *slog.Logger
 	Clock   func() time.Time
-	// Stderr is where the engine's own words go through the logger.
-	Stderr io.Writer
 }
 
 // App is one running serve. Several may run in one process.

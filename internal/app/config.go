@@ -105,7 +105,7 @@ const maxConfigBytes = 1 << 20
 // ReadConfig reads a configuration file; "" stands for the defaults alone. The
 // data directory is already resolved in what it returns.
 func ReadConfig(path, dataDir string) (Config, datadir.Dir, error) {
-	var c Config
+	c := Config{Store: store.DefaultConfig()}
 	if path != "" {
 		text, err := readLimited(path)
 		if err != nil {
@@ -164,8 +164,8 @@ func expand(text []byte) ([]byte, error) {
 
 func (c *Config) setDefaults() {
 	c.Ingest.SetDefaults()
-	c.Store.SetDefaults()
 	c.API.SetDefaults()
+	c.Stream.Local.SetDefaults()
 	c.Stream.Kind = cmp.Or(c.Stream.Kind, "local")
 	c.Engine.MemoryBytes = cmp.Or(c.Engine.MemoryBytes, 1536<<20)
 	c.Metrics.Listen = cmp.Or(c.Metrics.Listen, "127.0.0.1:9445")
@@ -177,7 +177,7 @@ func (c *Config) setDefaults() {
 func (c *Config) validate() error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	problems = append(problems, c.Ingest.Validate(), c.Store.Validate(), c.API.Validate())
+	problems = append(problems, c.Ingest.Validate(), c.Stream.Local.Validate(), c.Store.Validate(), c.API.Validate())
 	if c.Stream.Kind != "local" {
 		problem("stream.kind: %q is not known: want local", c.Stream.Kind)
 	}

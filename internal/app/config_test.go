@@ -1,0 +1,57 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func readConfig(t *testing.T, text string) (Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "klaxon.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := ReadConfig(path, t.TempDir())
+	return c, err
+}
+
+func TestDefaultsAreKept(t *testing.T) {
+	t.Setenv("KLAXON_TEST_DB", "other")
+	c, err := readConfig(t, "store: {database: \"${KLAXON_TEST_DB}\", batch: {rows: 7}}\nmetrics: {listen: '127.0.0.1:1'}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Store.Database != "other" || c.Store.Batch.Rows != 7 || c.Metrics.Listen != "127.0.0.1:1" {
+		t.Errorf("what was set is not: %+v", c.Store)
+	}
+	if c.Store.Retention != 8760*time.Hour || c.Store.Batch.Wait != time.Second || c.Stream.Kind != "local" || c.Ingest.Listen == "" {
+		t.Errorf("defaults are gone: %+v", c.Store)
+	}
+	empty, err := readConfig(t, "# nothing\n")
+	if err != nil || empty.Store.Database != "klaxon" {
+		t.Errorf("an empty file: %+v, %v", empty.Store, err)
+	}
+}
+
+func TestConfigurationMistakes(t *testing.T) {
+	f := func(text string, wants ...string) {
+		t.Helper()
+		_, err := readConfig(t, text)
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", text, err, want)
+			}
+		}
+	}
+	f("nope: 1", `unknown field "nope"`)
+	f("store: {retentoin: 1h}", `unknown field "retentoin"`)
+	f("store: {retention: soon}", "retention")
+	f("a: [", "configuration")
+	f("store: {dsn: '${KLAXON_NOT_SET_1}${KLAXON_NOT_SET_2}'}", "KLAXON_NOT_SET_1, KLAXON_NOT_SET_2")
+	f("metrics: {listen: '0.0.0.0:9445'}\nlog: {level: loud}\nstream: {kind: kafka9}",
+		"set metrics.token_file", "log.level", "stream.kind")
+	f("store: {kind: clickhouse}", "store.dsn")
+}
