@@ -11,5 +11,5 @@ func fileID(info fs.FileInfo) any {
 	if !ok {
 		return nil
 	}
-	return [2]uint64{uint64(stat.Dev), stat.Ino}
+	return [2]any{stat.Dev, stat.Ino} // of types that differ between systems
 }

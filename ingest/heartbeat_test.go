@@ -117,9 +117,9 @@ func TestHeartbeatsNeverOvertake(t *testing.T) {
 	for w := range 8 {
 		posts.Go(func() {
 			for i := range 25 {
-				res, text := r.postTo(r.client, "/webhook/prod", tokenA, strings.NewReader(list(event(fmt.Sprint(w, i)), event(fmt.Sprint(w, i, "b")))))
-				if res.StatusCode != http.StatusOK {
-					t.Errorf("got %s %s", res.Status, text)
+				got := r.postTo(r.client, "/webhook/prod", tokenA, strings.NewReader(list(event(fmt.Sprint(w, i)), event(fmt.Sprint(w, i, "b")))))
+				if got.code != http.StatusOK {
+					t.Errorf("got %d %s", got.code, got.text)
 				}
 			}
 		})

@@ -239,8 +239,16 @@ func (r *receiverTest) http1() *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// postTo sends a body and returns the answer, its own body read.
-func (r *receiverTest) postTo(client *http.Client, path, token string, body io.Reader) (*http.Response, string) {
+// reply is an answer with its body read.
+type reply struct {
+	code   int
+	proto  string
+	header http.Header
+	text   string
+}
+
+// postTo sends a body.
+func (r *receiverTest) postTo(client *http.Client, path, token string, body io.Reader) reply {
 	r.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, r.url+path, body)
 	r.must(err)
@@ -252,17 +260,17 @@ func (r *receiverTest) postTo(client *http.Client, path, token string, body io.R
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	r.must(err)
-	return res, string(text)
+	return reply{code: res.StatusCode, proto: res.Proto, header: res.Header, text: string(text)}
 }
 
 // post sends a body as prod and wants a status.
-func (r *receiverTest) post(body string, code int) *http.Response {
+func (r *receiverTest) post(body string, code int) reply {
 	r.t.Helper()
-	res, text := r.postTo(r.client, "/webhook/prod", tokenA, strings.NewReader(body))
-	if res.StatusCode != code {
-		r.t.Fatalf("got %s %s, want %d", res.Status, text, code)
+	got := r.postTo(r.client, "/webhook/prod", tokenA, strings.NewReader(body))
+	if got.code != code {
+		r.t.Fatalf("got %d %s, want %d", got.code, got.text, code)
 	}
-	return res
+	return got
 }
 
 // list is an EventList of items.

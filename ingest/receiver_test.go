@@ -23,9 +23,9 @@ func TestAcceptedEventsAreInTheLog(t *testing.T) {
 	now := time.Date(2026, 11, 21, 9, 0, 0, 123, time.UTC)
 	r := newReceiverTest(t, func(s *receiverSetup) { s.now = func() time.Time { return now } })
 	items := []string{event("one"), event("two")}
-	res := r.post(list(items...), http.StatusOK)
-	if res.ProtoMajor != 2 {
-		t.Errorf("answered over %s", res.Proto)
+	got := r.post(list(items...), http.StatusOK)
+	if got.proto != "HTTP/2.0" {
+		t.Errorf("answered over %s", got.proto)
 	}
 	var want []topic.Event
 	for _, item := range items {
@@ -116,9 +116,9 @@ func TestTokenRotation(t *testing.T) {
 	r := newReceiverTest(t, func(s *receiverSetup) { s.now = c.now })
 	send := func(token string, code int) {
 		t.Helper()
-		res, text := r.postTo(r.client, "/webhook/prod", token, strings.NewReader(list(event(token))))
-		if res.StatusCode != code {
-			t.Errorf("token %.1s: got %s %s, want %d", token, res.Status, text, code)
+		got := r.postTo(r.client, "/webhook/prod", token, strings.NewReader(list(event(token))))
+		if got.code != code {
+			t.Errorf("token %.1s: got %d %s, want %d", token, got.code, got.text, code)
 		}
 	}
 	send(tokenA, 200)
@@ -141,9 +141,9 @@ func TestLogUnavailable(t *testing.T) {
 		return fmt.Errorf("no space: %w", stream.ErrUnavailable)
 	})
 	for range 3 {
-		res := r.post(list(event("x")), http.StatusServiceUnavailable)
-		if got := res.Header.Get("Retry-After"); got != "5" {
-			t.Errorf("Retry-After %q, want 5", got)
+		got := r.post(list(event("x")), http.StatusServiceUnavailable)
+		if after := got.header.Get("Retry-After"); after != "5" {
+			t.Errorf("Retry-After %q, want 5", after)
 		}
 	}
 	if tries != 1 {
@@ -176,8 +176,8 @@ func TestNoPartialAcknowledgement(t *testing.T) {
 		}
 		return nil
 	})
-	res := r.post(list(items...), http.StatusServiceUnavailable)
-	if res.Header.Get("Retry-After") != "5" {
+	got := r.post(list(items...), http.StatusServiceUnavailable)
+	if got.header.Get("Retry-After") != "5" {
 		t.Error("no Retry-After")
 	}
 	if !strings.Contains(r.logged.String(), "leader not available") {
@@ -209,9 +209,9 @@ func TestLargeBodyRefusedInTheMiddle(t *testing.T) {
 		for i := range 40_000 {
 			items = append(items, event(fmt.Sprint(i)))
 		}
-		res, _ := r.postTo(client, "/webhook/prod", tokenA, strings.NewReader(list(items...)))
-		if res.StatusCode != 503 || res.Header.Get("Retry-After") != "5" || res.Proto != proto {
-			t.Errorf("%s: got %s %s, Retry-After %q", proto, res.Proto, res.Status, res.Header.Get("Retry-After"))
+		got := r.postTo(client, "/webhook/prod", tokenA, strings.NewReader(list(items...)))
+		if after := got.header.Get("Retry-After"); got.code != http.StatusServiceUnavailable || after != "5" || got.proto != proto {
+			t.Errorf("%s: got %s %d, Retry-After %q", proto, got.proto, got.code, after)
 		}
 	}
 }
@@ -330,8 +330,8 @@ func TestSenderPastItsBound(t *testing.T) {
 	})
 	// One item that is larger than what may be held at all.
 	body := list(event(strings.Repeat("x", 2<<20)))
-	res := r.post(body, http.StatusTooManyRequests)
-	if res.Header.Get("Retry-After") != "5" {
+	got := r.post(body, http.StatusTooManyRequests)
+	if got.header.Get("Retry-After") != "5" {
 		t.Error("no Retry-After")
 	}
 	if got := metric(t, r.metrics, "klaxon_ingest_held_bytes"); got != 0 {
@@ -353,9 +353,9 @@ func TestEndlessBody(t *testing.T) {
 	f := func(name, start, more string, code int) {
 		t.Helper()
 		body := io.MultiReader(strings.NewReader(start), &endless{more})
-		res, text := r.postTo(r.client, "/webhook/prod", tokenA, body)
-		if res.StatusCode != code {
-			t.Errorf("%s: got %s %s, want %d", name, res.Status, text, code)
+		got := r.postTo(r.client, "/webhook/prod", tokenA, body)
+		if got.code != code {
+			t.Errorf("%s: got %d %s, want %d", name, got.code, got.text, code)
 		}
 	}
 	f("events without end", `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[`+event("x"), ","+event("y"), 413)

@@ -67,9 +67,9 @@ func TestRecordedPostsAreAccepted(t *testing.T) {
 	want := map[audit.EventID]string{}
 	sent := 0
 	for name, body := range recordedPosts(t) {
-		res, text := r.postTo(r.client, "/webhook/prod?timeout=30s", tokenA, bytes.NewReader(body))
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("%s: got %s %s", name, res.Status, text)
+		got := r.postTo(r.client, "/webhook/prod?timeout=30s", tokenA, bytes.NewReader(body))
+		if got.code != http.StatusOK {
+			t.Errorf("%s: got %d %s", name, got.code, got.text)
 		}
 		for _, item := range itemsOf(t, body) {
 			var e audit.Event

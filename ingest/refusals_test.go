@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	r := newRefusals(c.now, slog.New(slog.NewTextHandler(&out, nil)))
 	lines := func() int { return strings.Count(out.String(), "\n") }
 	refuse := func(address, cluster string) {
-		req := httptest.NewRequest("POST", "/webhook/x", nil)
+		req := httptest.NewRequest(http.MethodPost, "/webhook/x", nil)
 		req.RemoteAddr = address
 		req.SetPathValue("cluster", cluster)
 		r.log(req, Sender{}, answerTo(errNoCredential), errNoCredential)
@@ -60,7 +61,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 }
 
 func TestRefusalsRepeatNoHostileName(t *testing.T) {
-	req := httptest.NewRequest("POST", "/webhook/x", nil)
+	req := httptest.NewRequest(http.MethodPost, "/webhook/x", nil)
 	for _, name := range []string{"\x1b[2J", "A", "", strings.Repeat("a", 64), "../etc"} {
 		req.SetPathValue("cluster", name)
 		if got := pathCluster(req); got != "(not a name)" {

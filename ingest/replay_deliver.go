@@ -97,7 +97,11 @@ func (r *replayer) post(ctx context.Context, body []byte) (after time.Duration, 
 		return 0, fmt.Errorf("%w: %w", errAgain, err)
 	}
 	r.reached = true
-	defer discard(res.Body)
+	defer func() {
+		// A little is read, so that the connection serves on.
+		_, _ = io.CopyN(io.Discard, res.Body, 4096)
+		_ = res.Body.Close()
+	}()
 	switch {
 	case res.StatusCode/100 == 2:
 		return 0, nil
