@@ -69,7 +69,7 @@ func TestDevTLS(t *testing.T) {
 		t.Error("a certificate near its end must be made anew, its CA not")
 	}
 	late := now.Add(caLife)
-	if new := ensure(late); new[0] == first[0] {
+	if latest := ensure(late); latest[0] == first[0] {
 		t.Error("a CA near its end stays")
 	}
 }

@@ -85,16 +85,16 @@ func (f *replayFlags) run(ctx context.Context, streams Streams, paths []string) 
 			return err
 		}
 	}
-	said, clear := replayProgress(streams.Err)
+	said, wipe := replayProgress(streams.Err)
 	config.Sent = said
 	skipped := 0
 	stats, err := ingest.Replay(ctx, config, recorded(streams, inputs, func(what string) {
 		if skipped++; skipped <= maxNamed {
-			clear()
+			wipe()
 			fmt.Fprintln(streams.Err, output.Text(what, 512))
 		}
 	}))
-	clear()
+	wipe()
 	fmt.Fprintf(streams.Err, "%s sent in %s, %d sent again, %d skipped\n",
 		plural(int64(stats.Events), "event"), plural(int64(stats.Requests), "request"), stats.Retries, skipped)
 	return unreachable(config.URL, err)
@@ -237,7 +237,7 @@ func openInput(streams Streams, in scan.Input) (io.ReadCloser, error) {
 }
 
 // replayProgress says on a terminal how many events were sent.
-func replayProgress(w io.Writer) (said func(ingest.ReplayStats), clear func()) {
+func replayProgress(w io.Writer) (said func(ingest.ReplayStats), wipe func()) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return func(ingest.ReplayStats) {}, func() {}
