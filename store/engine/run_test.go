@@ -26,7 +26,7 @@ type running struct {
 
 func run(t *testing.T, ctx context.Context, c engine.Config) running {
 	t.Helper()
-	t.Chdir(c.Path) // Run changes it: this puts it back
+	t.Chdir(t.TempDir()) // Run changes it: this puts it back
 	c.Library = enginetest.Config(t, c.Path).Library
 	c.Logger = slog.New(slog.DiscardHandler)
 	lines, out := io.Pipe()
@@ -50,7 +50,7 @@ func run(t *testing.T, ctx context.Context, c engine.Config) running {
 func TestRunByItself(t *testing.T) {
 	ctx, cancel := context.WithCancel(background(t))
 	defer cancel()
-	dir := enginetest.Dir(t)
+	dir := filepath.Join(enginetest.Dir(t), "a & <b>")
 	r := run(t, ctx, engine.Config{Path: dir, Listen: "127.0.0.1:0", Memory: 1 << 30})
 	if !r.ready.Ready || r.ready.Network != "tcp" || r.ready.Version == "" || r.ready.PasswordFile != filepath.Join(dir, "password") {
 		t.Errorf("readiness %+v", r.ready)

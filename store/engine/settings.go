@@ -40,7 +40,7 @@ func (l layout) make() error {
 func (l layout) arguments(memory int64) ([]string, error) {
 	files := map[string]string{
 		l.config(): fmt.Sprintf(serverConfig, escapeXML(l.users()), escapeXML(l.work())),
-		l.users():  fmt.Sprintf(usersConfig, MaxInsert, MaxInsert),
+		l.users():  usersConfig,
 	}
 	for path, text := range files {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -82,14 +82,11 @@ const serverConfig = `<clickhouse>
 `
 
 // usersConfig grants work on the engine's own tables and nothing that reaches
-// files, other servers or the server itself. The block sizes keep an insert one
-// block, so that one that breaks off leaves nothing.
+// files, other servers or the server itself.
 const usersConfig = `<clickhouse>
   <profiles><default>
     <async_insert>0</async_insert>
     <implicit_select>0</implicit_select>
-    <min_insert_block_size_rows>%d</min_insert_block_size_rows>
-    <min_insert_block_size_bytes>%d</min_insert_block_size_bytes>
   </default></profiles>
   <quotas><default/></quotas>
   <users><default>

@@ -68,7 +68,21 @@ func (f *Front) parse(w http.ResponseWriter, r *http.Request) (*request, error) 
 	if err != nil {
 		return nil, err
 	}
-	return req, req.takeBody(body)
+	if err := req.takeBody(body); err != nil {
+		return nil, err
+	}
+	if req.data != nil {
+		req.settings = append(req.settings, oneBlock(f.options.MaxInsert)...)
+	}
+	return req, nil
+}
+
+// oneBlock are settings that make an insert one block: the engine writes
+// nothing before its data are complete, so that of one that breaks off nothing
+// stays.
+func oneBlock(maxInsert int64) []setting {
+	size := strconv.FormatInt(maxInsert, 10)
+	return []setting{{"min_insert_block_size_rows", size}, {"min_insert_block_size_bytes", size}}
 }
 
 func last(values url.Values, name string) string {
