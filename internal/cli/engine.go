@@ -19,7 +19,7 @@ func newEngineCommand(streams Streams) *cobra.Command {
 library libchdb, which 'klaxon engine fetch' gets through the npm client, loaded
 into a process of its own. 'klaxon serve' starts and supervises that process;
 'klaxon engine run' starts one by hand.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newEngineFetch(streams), newEngineRun(streams), newEngineChild(streams))
@@ -37,7 +37,7 @@ that npm is configured for. It checks the published hashes and prints the
 library's path. Where the library is already there, nothing is downloaded.
 
 The engine runs on linux/amd64 with glibc.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := engine.Fetch(cmd.Context(), dir, engine.FetchOptions{
 				Progress: func(line string) { fmt.Fprintln(streams.Err, line) },
@@ -72,7 +72,7 @@ the file "password" in the directory, a random one at first.
   curl -u ` + engine.User + `:$(cat data/password) 127.0.0.1:8123 -d 'SHOW DATABASES'
 
 Files, other servers and users are out of the reach of its SQL.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.Path == "" || c.Listen == "" {
 				return usagef("--path and --listen are needed: 'klaxon engine run --help' shows an example")
@@ -115,7 +115,7 @@ func newEngineChild(streams Streams) *cobra.Command {
 		Use:    "child",
 		Short:  "Run the engine for a parent process, which says how on standard input",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return engine.RunChild(cmd.Context(), streams.In, streams.Out, streams.Err)
 		},
