@@ -7,6 +7,8 @@ func commands(streams Streams) []*cobra.Command {
 	return []*cobra.Command{
 		newScanCommand(streams),
 		newServeCommand(streams),
+		newFindingsCommand(streams),
+		newEventsCommand(streams),
 		newSenderCommand(streams),
 		newReplayCommand(streams),
 		newRulesCommand(streams),

@@ -37,6 +37,8 @@ func TestScripts(t *testing.T) {
 			"receiver": startReceiver,
 			"received": writeReceived,
 			"mask":     mask,
+			"api":      startAPI,
+			"asked":    writeAsked,
 			"status":   status,
 		},
 	})
