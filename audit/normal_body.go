@@ -61,10 +61,9 @@ func isNormalBody(body []byte) bool {
 // stringEnd returns the index behind the string that starts at body[i], and
 // whether its spelling is the normal one.
 func stringEnd(body []byte, i int) (end int, plain bool) {
-	t := text{in: body, pos: i + 1}
-	plain = t.skipString()
-	if t.odd {
+	end, plain = closingQuote(body, i+1)
+	if end < 0 {
 		return len(body), true // not JSON: as it is
 	}
-	return t.pos, plain || isPlain(body[i+1:t.pos-1])
+	return end + 1, plain || isPlain(body[i+1:end])
 }

@@ -20,10 +20,7 @@ import (
 // member that comes twice, a null, a value of another type, a time in another
 // zone) is left to the API server's reader itself.
 func Scan(item []byte, e *Event) error {
-	e.Reset()
-	s := scanner{text: text{in: item}}
-	if s.event(e); !s.odd {
-		e.Rest = s.rest.json()
+	if n := scanQuickly(item, e); n >= 0 && skipSpace(item, n) == len(item) {
 		return nil
 	}
 	e.Reset()
@@ -32,6 +29,18 @@ func Scan(item []byte, e *Event) error {
 		return err
 	}
 	return nil
+}
+
+// scanQuickly reads the event that data begins with, if it is written as API
+// servers write it, and returns its length; else -1, and e is of no use.
+func scanQuickly(data []byte, e *Event) int {
+	e.Reset()
+	s := scanner{text: text{in: data}}
+	if s.event(e); s.odd {
+		return -1
+	}
+	e.Rest = s.rest.json()
+	return s.pos
 }
 
 // Reset makes e the empty event and keeps the memory of its lists.
@@ -131,7 +140,6 @@ func (s *scanner) event(e *Event) {
 			s.rest.add("", key, s.raw())
 		}
 	}
-	s.end()
 }
 
 func (s *scanner) user(section string, u *User) {
@@ -319,17 +327,14 @@ func (s *scanner) pairs(list Pairs) Pairs {
 
 // int32 reads a number that is written in at most nine digits.
 func (s *scanner) int32() int32 {
-	s.peek()
-	start := s.pos
-	s.skipDigits()
-	digits := s.in[start:s.pos]
-	if len(digits) > 9 || len(digits) > 1 && digits[0] == '0' {
+	number := s.raw()
+	if len(number) > 9 || len(number) > 1 && number[0] == '0' {
 		s.fail()
 	}
-	if s.odd {
-		return 0
+	n, err := strconv.ParseUint(string(number), 10, 31)
+	if err != nil {
+		s.fail()
 	}
-	n, _ := strconv.Atoi(string(digits))
 	return int32(n)
 }
 
@@ -337,7 +342,7 @@ func (s *scanner) int32() int32 {
 // null for none.
 func (s *scanner) time() time.Time {
 	if s.peek() == 'n' {
-		s.literal("null")
+		s.skip()
 		return time.Time{}
 	}
 	t, ok := parseTime(s.string())
@@ -349,29 +354,32 @@ func (s *scanner) time() time.Time {
 
 // parseTime reads 2006-01-02T15:04:05.000000Z and nothing else.
 func parseTime(v string) (time.Time, bool) {
-	const layout = "0000-00-00T00:00:00.000000Z"
-	if len(v) != len(layout) {
+	if len(v) != len("2006-01-02T15:04:05.000000Z") ||
+		v[4] != '-' || v[7] != '-' || v[10] != 'T' || v[13] != ':' || v[16] != ':' || v[19] != '.' || v[26] != 'Z' {
 		return time.Time{}, false
 	}
-	for i := range len(layout) {
-		if layout[i] == '0' && !isDigit(v[i]) || layout[i] != '0' && layout[i] != v[i] {
-			return time.Time{}, false
-		}
-	}
-	year, month, day := digits(v[:4]), digits(v[5:7]), digits(v[8:10])
-	hour, minute, second := digits(v[11:13]), digits(v[14:16]), digits(v[17:19])
-	if month < 1 || month > 12 || day < 1 || day > 28 && day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+	year, ok1 := digits(v[:4])
+	month, ok2 := digits(v[5:7])
+	day, ok3 := digits(v[8:10])
+	hour, ok4 := digits(v[11:13])
+	minute, ok5 := digits(v[14:16])
+	second, ok6 := digits(v[17:19])
+	micros, ok7 := digits(v[20:26])
+	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7) ||
+		month < 1 || month > 12 || day < 1 || day > 28 && day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
-	return time.Date(year, time.Month(month), day, hour, minute, second, 1000*digits(v[20:26]), time.UTC), true
+	return time.Date(year, time.Month(month), day, hour, minute, second, 1000*micros, time.UTC), true
 }
 
-func digits(s string) int {
-	n := 0
+func digits(s string) (n int, ok bool) {
 	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return 0, false
+		}
 		n = 10*n + int(s[i]-'0')
 	}
-	return n
+	return n, true
 }
 
 func daysIn(year, month int) int {

@@ -1,8 +1,8 @@
 package audit
 
 import (
-	"encoding/binary"
-	"math/bits"
+	"bytes"
+	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
 
@@ -40,12 +40,15 @@ func (t *text) peek() byte {
 }
 
 func (t *text) take(c byte) {
-	if t.odd || t.peek() != c {
-		t.fail()
+	if t.at(c) || t.peek() == c {
+		t.pos++
 		return
 	}
-	t.pos++
+	t.fail()
 }
+
+// at reports whether the next byte is c.
+func (t *text) at(c byte) bool { return t.pos < len(t.in) && t.in[t.pos] == c }
 
 // end checks that nothing but white space follows.
 func (t *text) end() {
@@ -67,7 +70,7 @@ func (t *text) enter() (key string, ok bool) {
 
 // next returns the key of the object's next member.
 func (t *text) next() (key string, ok bool) {
-	if t.odd || t.closed('}') {
+	if t.odd || !t.at(',') && t.closed('}') {
 		return "", false
 	}
 	t.take(',')
@@ -129,86 +132,12 @@ func (t *text) skip() {
 	if t.odd {
 		return
 	}
-	switch c := t.peek(); c {
-	case '{':
-		t.skipObject()
-	case '[':
-		for ok := t.enterList(); ok; ok = t.nextElement() {
-			t.skip()
-		}
-	case '"':
-		t.pos++
-		t.skipString()
-	case 't':
-		t.literal("true")
-	case 'f':
-		t.literal("false")
-	case 'n':
-		t.literal("null")
-	default:
-		t.skipNumber()
-	}
-}
-
-func (t *text) skipObject() {
-	if t.open('{'); t.odd || t.closed('}') {
-		return
-	}
-	for {
-		t.take('"')
-		t.skipString()
-		t.take(':')
-		t.skip()
-		if t.odd || t.closed('}') {
-			return
-		}
-		t.take(',')
-	}
-}
-
-func (t *text) literal(word string) {
-	if len(t.in)-t.pos < len(word) || string(t.in[t.pos:t.pos+len(word)]) != word {
-		t.fail()
-		return
-	}
-	t.pos += len(word)
-}
-
-func (t *text) skipNumber() {
-	if t.at('-') {
-		t.pos++
-	}
-	if t.at('0') {
-		t.pos++
+	if end := skipValue(t.in, t.pos, t.depth); end >= 0 {
+		t.pos = end
 	} else {
-		t.skipDigits()
-	}
-	if t.at('.') {
-		t.pos++
-		t.skipDigits()
-	}
-	if t.at('e') || t.at('E') {
-		t.pos++
-		if t.at('+') || t.at('-') {
-			t.pos++
-		}
-		t.skipDigits()
-	}
-}
-
-func (t *text) skipDigits() {
-	start := t.pos
-	for t.pos < len(t.in) && isDigit(t.in[t.pos]) {
-		t.pos++
-	}
-	if t.pos == start {
 		t.fail()
 	}
 }
-
-func (t *text) at(c byte) bool { return t.pos < len(t.in) && t.in[t.pos] == c }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // string reads a string: a view into the buffer if it holds neither escapes
 // nor invalid UTF-8, else a copy with U+FFFD for what does not decode, as the
@@ -218,107 +147,73 @@ func (t *text) string() string {
 		return ""
 	}
 	start := t.pos
-	plain := t.skipString()
-	if t.odd {
+	end, plain := closingQuote(t.in, start)
+	if end < 0 {
+		t.fail()
 		return ""
 	}
-	if body := t.in[start : t.pos-1]; plain || isPlain(body) {
+	t.pos = end + 1
+	if body := t.in[start:end]; plain || isPlain(body) {
 		return unsafe.String(unsafe.SliceData(body), len(body))
 	}
-	return unquote(t.in[start-1 : t.pos])
+	return unquote(t.in[start-1 : end+1])
 }
 
 func isPlain(body []byte) bool {
-	for _, c := range body {
-		if c == '\\' {
-			return false
-		}
-	}
-	return utf8.Valid(body)
+	return bytes.IndexByte(body, '\\') < 0 && utf8.Valid(body)
 }
 
 // unquote decodes a string with its quotes, known to be well-formed.
 func unquote(quoted []byte) string {
-	// Its error can only tell of text that is no Unicode: that became U+FFFD.
-	decoded, _ := jsontext.AppendUnquote(nil, quoted)
+	decoded, ok := unquoteUnicode(make([]byte, 0, len(quoted)), quoted[1:len(quoted)-1])
+	if !ok {
+		// Its error can only tell of text that is no Unicode: that became U+FFFD.
+		decoded, _ = jsontext.AppendUnquote(decoded[:0], quoted)
+	}
 	return unsafe.String(unsafe.SliceData(decoded), len(decoded))
 }
 
-// skipString reads the rest of a string behind its opening quote. It reports
-// whether the text is surely ASCII without escapes.
-func (t *text) skipString() (plain bool) {
-	if t.odd {
-		return false
+// unquoteUnicode appends the decoded text of a string that is Unicode without
+// surrogates; else it returns false.
+func unquoteUnicode(dst, s []byte) ([]byte, bool) {
+	if !utf8.Valid(s) {
+		return dst, false
 	}
-	in, i := t.in, t.pos
-	plain = true
 	for {
-		var high uint64
-		i, high = indexSpecial(in, i)
-		plain = plain && high == 0
-		if i >= len(in) || in[i] < ' ' {
-			break
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 {
+			return append(dst, s...), true
 		}
-		if in[i] == '"' {
-			t.pos = i + 1
-			return plain
+		dst = append(dst, s[:i]...)
+		c := s[i+1]
+		s = s[i+2:]
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r := rune(hexDigit(s[0]))<<12 | rune(hexDigit(s[1]))<<8 | rune(hexDigit(s[2]))<<4 | rune(hexDigit(s[3]))
+			if utf16.IsSurrogate(r) {
+				return dst, false
+			}
+			dst = utf8.AppendRune(dst, r)
+			s = s[4:]
+			continue
 		}
-		plain = false
-		n := escapeLen(in[i:])
-		if n == 0 {
-			break
-		}
-		i += n
+		dst = append(dst, c)
 	}
-	t.pos = i
-	t.fail()
-	return false
 }
 
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// indexSpecial returns the index of the first quote, backslash or control
-// character of in[i:], len(in) if there is none, and a word that is not zero if
-// a byte before it (or shortly behind) is not ASCII. It looks at eight bytes at
-// once: a byte of (w-ones)&^w&highs is set where that of w is zero.
-func indexSpecial(in []byte, i int) (int, uint64) {
-	var high uint64
-	for ; i+8 <= len(in); i += 8 {
-		w := binary.LittleEndian.Uint64(in[i:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		found := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
-		high |= w & highs
-		if found != 0 {
-			return i + bits.TrailingZeros64(found)/8, high
-		}
+func hexDigit(c byte) byte {
+	if c <= '9' {
+		return c - '0'
 	}
-	for ; i < len(in); i++ {
-		if c := in[i]; c == '"' || c == '\\' || c < ' ' {
-			return i, high
-		}
-		high |= uint64(in[i]) & 0x80
-	}
-	return i, high
+	return (c | 0x20) - 'a' + 10
 }
-
-// escapeLen returns the length of the escape sequence that s begins with, 0 if
-// it is none.
-func escapeLen(s []byte) int {
-	if len(s) < 2 {
-		return 0
-	}
-	switch s[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		if len(s) >= 6 && isHex(s[2]) && isHex(s[3]) && isHex(s[4]) && isHex(s[5]) {
-			return 6
-		}
-	}
-	return 0
-}
-
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }

@@ -36,9 +36,11 @@ type Splitter struct {
 	w     *window
 	state listState
 	index int  // of the next item
-	line  int  // of the item that was read last
 	comma bool // an item was read: a comma may follow
 	part  bool // of a larger input: what follows the list is not of concern
+
+	offset int64 // of the item that was read last
+	line   int
 
 	hasKind, hasVersion, hasItems bool
 
@@ -192,12 +194,7 @@ func (s *Splitter) string() (string, bool) {
 	return value, cut == cutDone && !t.odd
 }
 
-func valid(raw []byte) bool {
-	t := text{in: raw}
-	t.skip()
-	t.end()
-	return !t.odd
-}
+func valid(raw []byte) bool { return skipValue(raw, 0, 0) == len(raw) }
 
 // complete checks what the list should have said by its end.
 func (s *Splitter) complete() error {

@@ -1,5 +1,11 @@
 package audit
 
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
+
 // cutter finds where a JSON value ends, by brackets and strings alone: it does
 // not check what lies between. It goes on where it stopped when more of the
 // value is there. The zero cutter is at the beginning of a value.
@@ -7,6 +13,7 @@ type cutter struct {
 	pos    int // bytes done
 	depth  int
 	quoted bool
+	odd    bool // of the bytes that were dropped, an odd number of backslashes came last
 	lines  lineRule
 }
 
@@ -34,26 +41,21 @@ const (
 // run looks at a value that begins with a brace, a bracket or a quote. The
 // data begins where it began at the first call.
 func (c *cutter) run(data []byte) cut {
-	i := c.pos
+	i, depth := c.pos, c.depth
 	for i < len(data) {
 		if c.quoted {
-			i, _ = indexSpecial(data, i)
-			if i >= len(data) {
+			end := indexQuote(data, i)
+			if c.lines != noLines {
+				if n := bytes.IndexByte(data[i:end], '\n'); n >= 0 {
+					c.pos = i + n
+					return cutBroken
+				}
+			}
+			if i = end; i == len(data) {
 				break
 			}
-			switch b := data[i]; {
-			case b == '\\':
-				i += 2
-				continue
-			case b == '\n' && c.lines != noLines:
-				c.pos = i
-				return cutBroken
-			case b != '"':
-				i++
-				continue
-			}
-			c.quoted = false
-			if i++; c.depth == 0 {
+			i++
+			if c.quoted = c.escapes(data[:end]); !c.quoted && depth == 0 {
 				c.pos = i
 				return cutDone
 			}
@@ -63,9 +65,9 @@ func (c *cutter) run(data []byte) cut {
 		case '"':
 			c.quoted = true
 		case '{', '[':
-			c.depth++
+			depth++
 		case '}', ']':
-			if c.depth--; c.depth <= 0 {
+			if depth--; depth <= 0 {
 				c.pos = i + 1
 				return cutDone
 			}
@@ -76,12 +78,44 @@ func (c *cutter) run(data []byte) cut {
 				c.pos = i
 				return cutBroken
 			case i+1 == len(data): // what the next line begins with is not known yet
-				c.pos = i
+				c.pos, c.depth = i, depth
 				return cutMore
 			}
 		}
 		i++
 	}
-	c.pos = i
+	c.pos, c.depth = i, depth
 	return cutMore
+}
+
+// indexQuote returns the index of the first quote in data[i:], len(data) if
+// there is none. It looks at eight bytes at once (see [indexSpecial]).
+func indexQuote(data []byte, i int) int {
+	for ; i+8 <= len(data); i += 8 {
+		w := binary.LittleEndian.Uint64(data[i:]) ^ ones*'"'
+		if found := (w - ones) &^ w & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(data) && data[i] != '"'; i++ {
+	}
+	return i
+}
+
+// escapes reports whether text, up to a quote in a string, makes that quote part
+// of the string: an odd number of backslashes comes last.
+func (c *cutter) escapes(text []byte) bool {
+	n := len(text)
+	for n > 0 && text[n-1] == '\\' {
+		n--
+	}
+	odd := (len(text)-n)%2 == 1
+	return odd != (n == 0 && c.odd)
+}
+
+// drop says that the data, which was looked at, will not be there at the next
+// call.
+func (c *cutter) drop(data []byte) {
+	c.odd = c.quoted && c.escapes(data)
+	c.pos -= len(data)
 }

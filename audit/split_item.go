@@ -8,8 +8,9 @@ var (
 	errBroken   = errors.New("the line ends amid it")
 )
 
-// item reads one item of the list. Both results are nil at the list's end.
-func (s *Splitter) item() ([]byte, error) {
+// toItem moves to the next item of the list and returns its first byte; false
+// at the list's end and where the input ends (then err is set).
+func (s *Splitter) toItem() (byte, bool) {
 	w := s.w
 	c, ok := w.next()
 	if ok && c == ',' && s.comma {
@@ -20,20 +21,32 @@ func (s *Splitter) item() ([]byte, error) {
 	switch {
 	case !ok:
 		s.err = s.cutOff()
-		return nil, s.err
+		return 0, false
 	case c == ']':
 		w.pos++
 		s.state = behindMember
 	}
 	w.flush()
-	if s.state != inItems {
-		return nil, nil
+	s.offset, s.line = w.offset, w.line
+	return c, s.state == inItems
+}
+
+// passed says that the item before pos is done with.
+func (s *Splitter) passed() {
+	s.w.flush()
+	s.index++
+	s.comma = true
+}
+
+// item reads one item of the list. Both results are nil at the list's end.
+func (s *Splitter) item() ([]byte, error) {
+	first, ok := s.toItem()
+	if !ok {
+		return nil, s.err
 	}
-	item, err := s.cutItem(c == '{')
+	item, err := s.cutItem(first == '{')
 	if s.err == nil {
-		w.flush()
-		s.index++
-		s.comma = true
+		s.passed()
 	}
 	return item, err
 }
@@ -41,18 +54,18 @@ func (s *Splitter) item() ([]byte, error) {
 // cutItem cuts the item that begins at pos.
 func (s *Splitter) cutItem(object bool) ([]byte, error) {
 	w := s.w
-	s.line = w.line
-	broken := ItemError{Index: s.index, Offset: w.offset}
-	if w.lines != noLines {
-		broken.Line = w.line
-	}
 	item, cut := w.value()
 	switch {
 	case cut == cutBroken:
 		w.pos += len(item)
-		broken.Reason, broken.Err = ReasonSyntax, errBroken
+		return nil, s.broken(ReasonSyntax, errBroken, item)
 	case cut == cutMore && w.full && object, len(item) > w.limit:
-		return nil, s.oversized(&broken, item, cut)
+		err := s.broken(ReasonSize, errTooLarge, item[:w.limit:w.limit])
+		if cut == cutMore {
+			// Where the input ends first, the next call says so.
+			w.skipValue(cutter{lines: w.lines})
+		}
+		return nil, err
 	case cut == cutMore:
 		s.err = s.cutOff()
 		return nil, s.err
@@ -61,24 +74,19 @@ func (s *Splitter) cutItem(object bool) ([]byte, error) {
 			s.err = s.cutOff()
 			return nil, s.err
 		}
-		item = w.buf[w.start:w.pos:w.pos]
-		broken.Reason, broken.Err = ReasonSyntax, errGarbage
+		return nil, s.broken(ReasonSyntax, errGarbage, w.buf[w.start:w.pos:w.pos])
 	case !object:
-		broken.Reason, broken.Err = ReasonType, errNotObject
+		return nil, s.broken(ReasonType, errNotObject, item)
 	default:
 		return item, nil
 	}
-	broken.Item = item
-	return nil, &broken
 }
 
-// oversized passes over an item that is larger than the limit.
-func (s *Splitter) oversized(broken *ItemError, item []byte, cut cut) error {
-	broken.Reason, broken.Err = ReasonSize, errTooLarge
-	broken.Item = item[:s.w.limit:s.w.limit]
-	if cut == cutMore {
-		// Where the input ends first, the next call says so.
-		s.w.skipValue(cutter{lines: s.w.lines})
+// broken returns the error of the item at start.
+func (s *Splitter) broken(reason string, err error, item []byte) *ItemError {
+	broken := &ItemError{Index: s.index, Offset: s.offset, Reason: reason, Err: err, Item: item}
+	if s.w.lines != noLines {
+		broken.Line = s.line
 	}
 	return broken
 }

@@ -74,6 +74,7 @@ func TestReader(t *testing.T) {
 	f("line cut before its kind", `{"annotations":{"a":"`+"\n"+event1+"\n", `1: syntax {"annotations":{"a":"`, "2: "+event1, "EOF")
 	f("last line cut", event1+"\n"+`{"kind":"Event","user":{`, "1: "+event1, `2: syntax {"kind":"Event","user":{`, "EOF")
 	f("brace too many", event1+"}\n"+event2, "1: "+event1, "1: syntax }", "2: "+event2, "EOF")
+	f("brace before no key", "{{\xd6\"\n"+event1, "1: syntax {{\xd6\"", "2: "+event1, "EOF")
 	f("lone brace", "{\n"+event1+"\n"+event2, "1: syntax {", "2: "+event1, "3: "+event2, "EOF")
 	f("indented event never closes", "{\n \"kind\":\"Event\",\n \"a\":{\n", "1: unclosed {\n \"kind\":\"Event\",\n \"a\":{\n", "EOF")
 	f("broken item in a list", head+"\n{\"a\":\"\n{\"b\":2},\n{\"c\":\n{\"d\":4}\n]}\n"+event1, `2: syntax {"a":"`, `3: {"b":2}`, `4: syntax {"c":`, `5: {"d":4}`, "7: "+event1, "EOF")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -44,10 +45,31 @@ func posts(tb testing.TB) map[string][]byte {
 
 // splitAll describes what a splitter gives: items as they are, errors by what
 // concerns the caller. A body's rest and what r still holds are one.
-func splitAll(tb testing.TB, s *Splitter, r io.Reader) (out []string) {
+func splitAll(tb testing.TB, s *Splitter, r io.Reader) []string {
+	tb.Helper()
+	return drain(tb, s.Next, r)
+}
+
+// scanAll is splitAll by NextEvent.
+func scanAll(tb testing.TB, s *Splitter, r io.Reader) []string {
+	tb.Helper()
+	var e Event
+	return drain(tb, func() ([]byte, error) {
+		item, err := s.NextEvent(&e)
+		if err != nil {
+			return nil, err
+		}
+		if mustScan(tb, string(item)).ID("c") != e.ID("c") {
+			tb.Fatalf("NextEvent reads another event than Scan: %s", item)
+		}
+		return item, nil
+	}, r)
+}
+
+func drain(tb testing.TB, next func() ([]byte, error), r io.Reader) (out []string) {
 	tb.Helper()
 	for {
-		item, err := s.Next()
+		item, err := next()
 		var broken *ItemError
 		var body *BodyError
 		switch {
@@ -64,7 +86,7 @@ func splitAll(tb testing.TB, s *Splitter, r io.Reader) (out []string) {
 			out = append(out, "read "+err.Error())
 		}
 		if err != nil && broken == nil {
-			if _, again := s.Next(); again != err {
+			if _, again := next(); again != err {
 				tb.Fatalf("a final error changes: %v, then %v", err, again)
 			}
 			return out
@@ -115,6 +137,7 @@ func TestSplit(t *testing.T) {
 	f("control character in a string", head+"{\"a\":\"\n\"},{\"b\":2}]}", "{\"a\":\"\n\"}", `{"b":2}`, "EOF")
 	f("too large", head+`{"a":1},{"b":"`+strings.Repeat("x", 500)+`]}\""},{"c":3}]}`,
 		`{"a":1}`, `size 1@82 {"b":"`+strings.Repeat("x", 94), `{"c":3}`, "EOF")
+	f("too large, with escapes", head+`{"b":"`+strings.Repeat(`\\\"\\`, 200)+`"},{"c":3}]}`, `size 0@74 {"b":"`+strings.Repeat(`\\\"\\`, 200)[:94], `{"c":3}`, "EOF")
 	f("just not too large", head+`{"b":"`+strings.Repeat("x", 92)+`"}]}`, `{"b":"`+strings.Repeat("x", 92)+`"}`, "EOF")
 
 	f("never closes", head+`{"a":1},{"b":{},{"c":3}]}`, `{"a":1}`, `body unclosed@82 {"b":{},{"c":3}]}`)
@@ -210,19 +233,50 @@ func TestSplitRecorded(t *testing.T) {
 				if !bytes.Equal(kept[i], want.Items[i]) {
 					t.Fatalf("%s: item %d differs", name, i)
 				}
-				checkAgainstServerOnce(t, kept[i])
+				if n := scanQuickly(kept[i], new(Event)); n != len(kept[i]) {
+					t.Fatalf("%s: one pass reads %d of %d bytes of %s", name, n, len(kept[i]), kept[i])
+				}
 			}
 		}
 	}
 }
 
-// checkAgainstServerOnce checks that an item is an event and needs one pass.
-func checkAgainstServerOnce(t *testing.T, item []byte) {
+// byScan is what NextEvent should make of what Next gave.
+func byScan(t *testing.T, s *Splitter, r io.Reader) []string {
 	t.Helper()
-	var e Event
-	s := scanner{text: text{in: item}}
-	if s.event(&e); s.odd {
-		t.Fatalf("the scanner stopped at %q", item[s.pos:min(len(item), s.pos+80)])
+	return drain(t, func() ([]byte, error) {
+		item, err := s.Next()
+		if err != nil {
+			return nil, err
+		}
+		if err := Scan(item, new(Event)); err != nil {
+			broken := *err.(*ItemError)
+			broken.Index, broken.Offset = s.index-1, s.offset
+			return nil, &broken
+		}
+		return item, nil
+	}, r)
+}
+
+func TestNextEventIsNextAndScan(t *testing.T) {
+	bodies := posts(t)
+	for i, item := range oddItems {
+		bodies[fmt.Sprint(i)] = []byte(head + event1 + "," + item + "\n," + event2 + "]}")
+	}
+	for name, body := range bodies {
+		want := byScan(t, NewSplitterBytes(body, SplitLimits{}), strings.NewReader(""))
+		chunks := iotest.HalfReader(bytes.NewReader(body))
+		for how, got := range map[string][]string{
+			"in memory": scanAll(t, NewSplitterBytes(body, SplitLimits{}), strings.NewReader("")),
+			"in chunks": scanAll(t, NewSplitter(chunks, SplitLimits{}), chunks),
+		} {
+			if slices.Equal(want, got) {
+				continue
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s (-Next and Scan +NextEvent):\n%s", name, how, diff)
+			}
+		}
 	}
 }
 
@@ -238,6 +292,10 @@ func FuzzSplit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		ways := splitEveryWay(t, body, SplitLimits{MaxItemBytes: 1 << 20})
 		got := ways["in memory"]
+		events := scanAll(t, NewSplitterBytes(body, SplitLimits{MaxItemBytes: 1 << 20}), strings.NewReader(""))
+		if diff := cmp.Diff(byScan(t, NewSplitterBytes(body, SplitLimits{MaxItemBytes: 1 << 20}), strings.NewReader("")), events); diff != "" {
+			t.Fatalf("NextEvent is not Next and Scan:\n%s", diff)
+		}
 		for how, other := range ways {
 			if diff := cmp.Diff(got, other); diff != "" {
 				t.Fatalf("%s the body is cut in another way:\n%s", how, diff)

@@ -144,14 +144,14 @@ func (w *window) scalar() ([]byte, cut) {
 // lets go of it. It returns false where the input ends before it does.
 func (w *window) skipValue(c cutter) bool {
 	for {
-		if c.run(w.buf[w.pos:]) != cutMore {
+		data := w.buf[w.pos:]
+		if c.run(data) != cutMore {
 			w.pos += c.pos
 			w.flush()
 			return true
 		}
-		done := min(c.pos, len(w.buf)-w.pos)
-		w.pos += done
-		c.pos -= done
+		w.pos += c.pos
+		c.drop(data[:c.pos])
 		w.flush()
 		if !w.more() {
 			return false
