@@ -1,0 +1,277 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/klaxon-dev/klaxon/stream"
+	"github.com/klaxon-dev/klaxon/stream/streamtest"
+)
+
+func TestConformance(t *testing.T) {
+	for _, compression := range []string{CompressionS2, CompressionNone} {
+		t.Run(compression, func(t *testing.T) {
+			streamtest.Run(t, func(t *testing.T, c streamtest.Config) func() stream.Log {
+				dir := t.TempDir()
+				config := Config{MaxRecordBytes: c.MaxRecordBytes, Compression: compression}
+				topics := make(map[string]TopicConfig)
+				for name, partitions := range c.Topics {
+					topics[name] = TopicConfig{Partitions: partitions}
+				}
+				return func() stream.Log {
+					return mustOpen(t, dir, config, Options{Topics: topics, Logger: quiet()})
+				}
+			})
+		})
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// mustOpen opens a log that is closed with the test, if not before.
+func mustOpen(t testing.TB, dir string, c Config, o Options) *Log {
+	t.Helper()
+	log, err := Open(dir, c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return log
+}
+
+// onePartition are options with the topic "events" of one partition.
+func onePartition(o Options) Options {
+	o.Topics = map[string]TopicConfig{"events": {Partitions: 1}}
+	if o.Logger == nil {
+		o.Logger = quiet()
+	}
+	return o
+}
+
+func numbered(from, n int) []stream.Record {
+	records := make([]stream.Record, n)
+	for i := range records {
+		records[i] = stream.Record{Value: fmt.Appendf(nil, "record %d", from+i)}
+	}
+	return records
+}
+
+// held returns what a partition holds.
+func held(t testing.TB, l *Log, topic string, partition int) []stream.Record {
+	t.Helper()
+	p := l.topics[topic].partitions[partition]
+	first, end := p.bounds()
+	var records []stream.Record
+	for from := first.offset; from < end.offset; from = records[len(records)-1].Offset + 1 {
+		some, _, err := l.engine.read(p, from, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, some...)
+	}
+	return records
+}
+
+// fakeClock is a clock that tests move.
+type fakeClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newFakeClock() *fakeClock {
+	return &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func TestOneLogPerDirectory(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir, Config{}, onePartition(Options{}))
+	_, err := Open(dir, Config{}, onePartition(Options{}))
+	if err == nil || !strings.Contains(err.Error(), "another klaxon") {
+		t.Errorf("the second log of a directory: %v", err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	topics := func(partitions int) Options {
+		return Options{Logger: quiet(), FS: vfs.NewMem(), Topics: map[string]TopicConfig{"events": {Partitions: partitions}}}
+	}
+	f := func(name string, c Config, o Options, want string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			log, err := Open("log", c, o)
+			if err == nil {
+				_ = log.Close()
+				t.Fatal("it was opened")
+			}
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v\nwant: … %s …", err, want)
+			}
+		})
+	}
+	f("no partitions", Config{}, topics(0), "0 partitions")
+	f("name", Config{}, Options{Logger: quiet(), FS: vfs.NewMem(), Topics: map[string]TopicConfig{"a/b": {Partitions: 1}}}, "not a name")
+	f("negative retention", Config{Retention: -1}, topics(1), "retention: -1ns is negative")
+	f("negative bytes", Config{MaxBytes: -1}, topics(1), "max_bytes: -1 is negative")
+	f("record limit", Config{MaxRecordBytes: 1 << 30}, topics(1), "max_record_bytes")
+	f("free bytes", Config{MinFreeBytes: 1}, topics(1), "min_free_bytes")
+	f("compression", Config{Compression: "zip"}, topics(1), `"zip" is not s2 or none`)
+	f("no room for records", Config{MaxBytes: 100 << 20}, topics(2), "raise the one or lower the other")
+
+	fewer := topics(4)
+	log, err := Open("log", Config{}, fewer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fewer.Topics = topics(3).Topics
+	f("fewer partitions", Config{}, fewer, "made with 4 partitions")
+
+	newer := topics(4)
+	newer.FS = fewer.FS
+	setLayout(t, newer, "2")
+	f("newer layout", Config{}, newer, `layout "2"`)
+}
+
+func setLayout(t *testing.T, o Options, layout string) {
+	t.Helper()
+	log, err := Open("log", Config{}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.engine.db.Set(formatKey(), []byte(layout), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMorePartitions(t *testing.T) {
+	dir := t.TempDir()
+	o := onePartition(Options{})
+	log := mustOpen(t, dir, Config{}, o)
+	if err := log.Append(t.Context(), "events", numbered(0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Topics["events"] = TopicConfig{Partitions: 2}
+	log = mustOpen(t, dir, Config{}, o)
+	if err := log.Append(t.Context(), "events", []stream.Record{{Partition: 1, Value: []byte("new")}}); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := len(held(t, log, "events", 0)), len(held(t, log, "events", 1)); a != 3 || b != 1 {
+		t.Errorf("%d and %d records, want 3 and 1", a, b)
+	}
+}
+
+func TestTimesNeverGoBack(t *testing.T) {
+	clock, dir := newFakeClock(), t.TempDir()
+	start := clock.Now()
+	for i, step := range []time.Duration{0, time.Second, -time.Hour, -time.Hour, 3 * time.Hour} {
+		clock.move(step)
+		log := mustOpen(t, dir, Config{}, onePartition(Options{Clock: clock.Now}))
+		for range 2 {
+			if err := log.Append(t.Context(), "events", numbered(i, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		records := held(t, log, "events", 0)
+		for j := 1; j < len(records); j++ {
+			if records[j].Time.Before(records[j-1].Time) {
+				t.Errorf("record %d is %v older than the one before", j, records[j-1].Time.Sub(records[j].Time))
+			}
+		}
+		want := []time.Duration{0, time.Second, time.Second, time.Second, time.Hour + time.Second}[i]
+		if got := records[len(records)-1].Time.Sub(start); got != want {
+			t.Errorf("record %d is taken after %v, want %v", i, got, want)
+		}
+		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestCompressionMayChange(t *testing.T) {
+	dir := t.TempDir()
+	for i, compression := range []string{CompressionNone, CompressionS2, CompressionNone} {
+		log := mustOpen(t, dir, Config{Compression: compression}, onePartition(Options{}))
+		if err := log.Append(t.Context(), "events", numbered(i, 1)); err != nil {
+			t.Fatal(err)
+		}
+		for j, r := range held(t, log, "events", 0) {
+			if want := fmt.Sprintf("record %d", j); string(r.Value) != want {
+				t.Errorf("read %q, want %q", r.Value, want)
+			}
+		}
+		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLargeAppend appends more than one commit takes: many chunks, blocks and
+// memtables.
+func TestLargeAppend(t *testing.T) {
+	log := mustOpen(t, t.TempDir(), Config{Compression: CompressionNone}, onePartition(Options{}))
+	records := numbered(0, 60)
+	for i := range records {
+		records[i].Key = fmt.Appendf(nil, "%d", i)
+		records[i].Value = make([]byte, 1<<20)
+	}
+	records[7].Value = make([]byte, 31<<20)
+	if err := log.Append(t.Context(), "events", records); err != nil {
+		t.Fatal(err)
+	}
+	got := held(t, log, "events", 0)
+	if len(got) != len(records) {
+		t.Fatalf("%d records, want %d", len(got), len(records))
+	}
+	for i := range got {
+		if string(got[i].Key) != string(records[i].Key) || len(got[i].Value) != len(records[i].Value) {
+			t.Errorf("record %d is %s with %d bytes", i, got[i].Key, len(got[i].Value))
+		}
+	}
+}
+
+func TestAppendIsCancelled(t *testing.T) {
+	log := mustOpen(t, t.TempDir(), Config{}, onePartition(Options{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if err := log.Append(ctx, "events", numbered(0, 1)); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if err := log.Append(t.Context(), "events", numbered(0, 1)); err != nil {
+		t.Errorf("append after those that were cancelled: %v", err)
+	}
+}
