@@ -158,12 +158,10 @@ func register[I, O any](a *API, op huma.Operation, least Role, handler func(cont
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		r := requestOf(ctx)
 		r.operation = op.OperationID
-		out, err := (*O)(nil), error(nil)
 		if r.principal.Role.rank() < least.rank() {
-			err = forbidden("%s is a %s: this takes the role %s", r.principal.Name, r.principal.Role, least)
-		} else {
-			out, err = handler(ctx, r, in)
+			return nil, a.problem(r, forbidden("%s is a %s: this takes the role %s", r.principal.Name, r.principal.Role, least))
 		}
+		out, err := handler(ctx, r, in)
 		if err != nil {
 			return nil, a.problem(r, err)
 		}

@@ -80,7 +80,7 @@ func TestTokensThatAreNone(t *testing.T) {
 		t.Errorf("refusals were logged %d times in a minute, want once", n)
 	}
 	if got, _ := b.get("", "/api/v1/events?access_token="+adminToken+"&token="+adminToken); got.StatusCode != http.StatusUnauthorized {
-		t.Errorf("a token in the URL was taken: %s", got.Status)
+		t.Errorf("a token in the URL was taken: %d", got.StatusCode)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestAClusterThatMayNotBeSeenIsNotAnEmptyAnswer(t *testing.T) {
 	b.problem(analystToken, "/api/v1/events?cluster=green&cluster=red", http.StatusForbidden, `anna may not see cluster "red", only green`)
 	b.problem(analystToken, "/api/v1/findings?cluster=red", http.StatusForbidden, `"red"`)
 	if answer, body := b.get(adminToken, "/api/v1/events?cluster=red"); answer.StatusCode != http.StatusOK {
-		t.Error(answer.Status, body)
+		t.Error(answer.StatusCode, body)
 	}
 	if n := strings.Count(b.log.String(), "reason=forbidden"); n != 1 {
 		t.Errorf("refusals were logged %d times in a minute, want once: %s", n, b.log)

@@ -18,7 +18,7 @@ func TestSearchEvents(t *testing.T) {
 	b := newBench(t, testConfig(), store)
 	answer, body := b.get(adminToken, "/api/v1/events?since=2h&user=jo&user=&code=4xx&limit=7&cursor=c")
 	if answer.StatusCode != http.StatusOK {
-		t.Fatal(answer.Status, body)
+		t.Fatal(answer.StatusCode, body)
 	}
 	want := query.Events{Since: testTime.Add(-2 * time.Hour), Users: []string{"jo", ""}, Codes: []string{"4xx"}, Limit: 7, Cursor: "c"}
 	if diff := cmp.Diff([]query.Events{want}, store.askedEvents); diff != "" {
@@ -55,7 +55,7 @@ func TestGetEvent(t *testing.T) {
 	answer, body := b.get(viewerToken, "/api/v1/events/"+store.events[1].ID.String())
 	var got query.Event
 	if err := json.Unmarshal([]byte(body), &got); err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatal(err, answer.Status, body)
+		t.Fatal(err, answer.StatusCode, body)
 	}
 	if got.ID != store.events[1].ID || got.Event.ID(got.Cluster) != got.ID {
 		t.Errorf("got %s", body)

@@ -18,7 +18,7 @@ func TestSearchFindings(t *testing.T) {
 	b := newBench(t, testConfig(), store)
 	answer, body := b.get(analystToken, "/api/v1/findings?severity=high&rule=a&rule=b*&until=2026-06-01")
 	if answer.StatusCode != http.StatusOK {
-		t.Fatal(answer.Status, body)
+		t.Fatal(answer.StatusCode, body)
 	}
 	want := query.Findings{
 		Allowed: []audit.ClusterID{"green"}, MinSeverity: "high", Rules: []string{"a", "b*"},
@@ -42,7 +42,7 @@ func TestGetFinding(t *testing.T) {
 	answer, body := b.get(analystToken, "/api/v1/findings/"+store.findings[1].ID.String())
 	var got detect.Finding
 	if err := json.Unmarshal([]byte(body), &got); err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatal(err, answer.Status, body)
+		t.Fatal(err, answer.StatusCode, body)
 	}
 	if diff := cmp.Diff(store.findings[1], got); diff != "" {
 		t.Error(diff)

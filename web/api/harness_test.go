@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"flag"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -150,8 +149,14 @@ func newBench(t *testing.T, c Config, store *fakeStore) *bench {
 	return b
 }
 
-// get asks and returns the answer with its body read.
-func (b *bench) get(token, path string) (*http.Response, string) {
+// reply is an answer without its body.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
+// get asks and returns the answer and its body.
+func (b *bench) get(token, path string) (reply, string) {
 	b.t.Helper()
 	req := httptest.NewRequest(http.MethodGet, path, nil)
 	if token != "" {
@@ -160,15 +165,11 @@ func (b *bench) get(token, path string) (*http.Response, string) {
 	return b.do(req)
 }
 
-func (b *bench) do(req *http.Request) (*http.Response, string) {
+func (b *bench) do(req *http.Request) (reply, string) {
 	b.t.Helper()
 	w := httptest.NewRecorder()
 	b.api.ServeHTTP(w, req)
-	body, err := io.ReadAll(w.Result().Body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return w.Result(), string(body)
+	return reply{w.Code, w.Header()}, w.Body.String()
 }
 
 // problem asks, and fails unless the answer is a problem document of the status
@@ -179,7 +180,7 @@ func (b *bench) problem(token, path string, status int, want string) {
 	checkProblem(b.t, answer, body, status, want)
 }
 
-func checkProblem(t *testing.T, answer *http.Response, body string, status int, want string) {
+func checkProblem(t *testing.T, answer reply, body string, status int, want string) {
 	t.Helper()
 	var p Problem
 	if err := json.Unmarshal([]byte(body), &p); err != nil {

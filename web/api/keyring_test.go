@@ -25,7 +25,7 @@ func TestTokenFilesAreReadAgain(t *testing.T) {
 	f := func(token string, want int) {
 		t.Helper()
 		if answer, body := b.get(token, "/api/v1/whoami"); answer.StatusCode != want {
-			t.Errorf("%s: got %s, want %d: %s", token, answer.Status, want, body)
+			t.Errorf("%s: got %d, want %d: %s", token, answer.StatusCode, want, body)
 		}
 	}
 	f(viewerToken, http.StatusOK)

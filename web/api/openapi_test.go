@@ -14,7 +14,7 @@ func TestOpenAPIGolden(t *testing.T) {
 	b := newBench(t, testConfig(), &fakeStore{})
 	answer, got := b.get(viewerToken, "/api/v1/openapi.json")
 	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "application/openapi+json" {
-		t.Fatal(answer.Status, answer.Header)
+		t.Fatal(answer.StatusCode, answer.Header)
 	}
 	path := filepath.Join("testdata", "openapi.json")
 	if *update {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -87,7 +88,7 @@ func (a *API) recovered(w *answer, r *request) {
 	if what == nil {
 		return
 	}
-	if what == http.ErrAbortHandler {
+	if err, ok := what.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(what)
 	}
 	a.options.Logger.Error("a request to the API panicked", "operation", r.operation, "err", fmt.Sprint(what))

@@ -21,7 +21,7 @@ func TestQueryIsBounded(t *testing.T) {
 	b := newBench(t, c, &fakeStore{})
 	b.problem(adminToken, "/api/v1/events?user="+strings.Repeat("x", 96), http.StatusRequestURITooLong, "longer than 100 bytes")
 	if answer, body := b.get(adminToken, "/api/v1/events?user="+strings.Repeat("x", 95)); answer.StatusCode != http.StatusOK {
-		t.Error(answer.Status, body)
+		t.Error(answer.StatusCode, body)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestRequestsAreBounded(t *testing.T) {
 			}
 		}
 		if answer, _ := b.get(adminToken, "/api/v1/events"); answer.StatusCode != http.StatusOK {
-			t.Errorf("the slots were not given back: %s", answer.Status)
+			t.Errorf("the slots were not given back: %d", answer.StatusCode)
 		}
 	})
 }
@@ -91,7 +91,7 @@ func TestPanicsEndOneRequest(t *testing.T) {
 	}
 	b.store.wait = nil
 	if answer, _ := b.get(adminToken, "/api/v1/events"); answer.StatusCode != http.StatusOK {
-		t.Errorf("after a panic: %s", answer.Status)
+		t.Errorf("after a panic: %d", answer.StatusCode)
 	}
 }
 

@@ -215,9 +215,12 @@ func TestAnswersOfOthers(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	f(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); _, _ = w.Write([]byte("<html>")) }, "the server answered 502 Bad Gateway")
 	f(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusBadGateway)
+		_, _ = w.Write([]byte("<html>"))
+	}, "the server answered 502 Bad Gateway")
+	f(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = w.Write([]byte(`{"detail":"\u001b[2J"}`))
 	}, `\x1b[2J`)
 	f(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "read the answer of 127.0.0.1")
