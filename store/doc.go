@@ -18,7 +18,9 @@
 // the records in it. Whoever takes the partition over repeats exactly that range
 // under that token, and the engine drops what it has. The rows of a range depend
 // on nothing but the log and what was stored from elsewhere, so that a repetition
-// has the same rows (batch, a column, tells own rows from those).
+// has the same rows (batch, a column, tells own rows from those). After a
+// repetition the rows are looked up: an engine that died may know the token and
+// not have the rows.
 //
 // An event that came twice, at other offsets: topic events is partitioned by
 // event id, so both copies come to one consumer. It remembers the ids of the

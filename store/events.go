@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 
 	"github.com/klaxon-dev/klaxon/audit"
@@ -42,7 +43,9 @@ type eventWriter struct {
 	ids    *seen
 	retry  retrier
 	logger *slog.Logger
-	lost   bool // records of the range that is being repeated are gone
+
+	lost      bool // records of the range that is being repeated are gone
+	repeating bool // a range that a process before this one had announced
 }
 
 func newEventWriter(s *Store, claim stream.Claim) *eventWriter {
@@ -109,6 +112,8 @@ func (w *eventWriter) resume(ctx context.Context) error {
 	}
 	w.logger.Info("an insert that was cut short is repeated", "from", position.Offset, "until", n.Until)
 	n.Apart = n.Apart || w.lost
+	w.repeating = true
+	defer func() { w.repeating = false }()
 	return w.write(ctx, records, n)
 }
 
@@ -187,16 +192,21 @@ func (w *eventWriter) dropStored(ctx context.Context, p *plan, apart bool) error
 	if len(ask) == 0 {
 		return nil
 	}
-	var found map[audit.EventID]bool
-	err := w.retry.do(ctx, "lookup", never, func(ctx context.Context) (err error) {
-		found, err = w.store.lookup(ctx, ask, batch)
-		return err
-	})
+	found, err := w.lookup(ctx, ask, batch)
 	if err != nil {
 		return err
 	}
 	p.drop(func(r *row) bool { return found[r.id] })
 	return nil
+}
+
+// lookup is the store's, until the engine answers.
+func (w *eventWriter) lookup(ctx context.Context, rows []*row, batch uint64) (found map[audit.EventID]bool, err error) {
+	err = w.retry.do(ctx, "lookup", never, func(ctx context.Context) (err error) {
+		found, err = w.store.lookup(ctx, rows, batch)
+		return err
+	})
+	return found, err
 }
 
 func pointers(rows []row) []*row {
@@ -276,15 +286,34 @@ func (w *eventWriter) send(ctx context.Context, rows []row, token string) error 
 	if len(rows) == 0 {
 		return nil
 	}
-	start := w.store.clock()
+	start, tries := w.store.clock(), 0
 	err := w.retry.do(ctx, "insert", refused, func(ctx context.Context) error {
+		tries++
 		return insert(ctx, w.store, "audit_events", eventColumns, rows, token)
 	})
 	w.store.metrics.insertTime.WithLabelValues("audit_events").Observe(w.store.clock().Sub(start).Seconds())
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("insert %d rows: %w", len(rows), err)
+	case tries > 1 || w.repeating:
+		return w.verify(ctx, rows, token)
 	}
 	return nil
+}
+
+// verify inserts again what the engine knows by its token and does not hold: it
+// writes a token down before the rows, and may have died between the two.
+func (w *eventWriter) verify(ctx context.Context, rows []row, token string) error {
+	found, err := w.lookup(ctx, pointers(rows), 0)
+	if err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return found[r.id] })
+	if len(missing) == 0 {
+		return nil
+	}
+	w.logger.Warn("the engine had dropped rows that it does not hold: they are inserted under another token", "rows", len(missing))
+	return w.send(ctx, missing, token+"/"+digest(missing))
 }
 
 // setAside hands records to the dead letters.

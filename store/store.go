@@ -39,7 +39,7 @@ type Store struct {
 	deadLetter DeadLetter
 	metrics    *metrics
 
-	// Searches have connections of their own: they cannot hold up a writer.
+	// Searches have connections of their own: they never hold all of a writer's.
 	writes, reads driver.Conn
 
 	claims atomic.Int64 // partitions of events that are being consumed here
@@ -47,7 +47,7 @@ type Store struct {
 
 // Connections of each kind at once. The embedded engine serves eight.
 const (
-	maxWriteConns = 4
+	maxWriteConns = 8
 	maxReadConns  = 4
 )
 

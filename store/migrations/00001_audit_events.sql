@@ -3,7 +3,8 @@
 
 -- One row is one audit event; the columns after event_id rebuild it exactly.
 -- The sort key and ts serve searches by time, cluster and resource; whatever
--- selects by an id, a name or an address uses the bloom filters.
+-- selects by an id, a name or an address uses the bloom filters. What an insert
+-- answers is on disk: the position in the log moves on its word.
 CREATE TABLE IF NOT EXISTS audit_events (
     cluster LowCardinality(String),
     ts DateTime64(6, 'UTC') COMMENT 'stageTimestamp, or the edge of the range that the table holds' CODEC(Delta(8), ZSTD(1)),
@@ -73,7 +74,8 @@ ENGINE = MergeTree
 PARTITION BY toDate(ts)
 ORDER BY (cluster, toStartOfHour(ts), resource, verb, user, ts)
 TTL toDateTime(received) + toIntervalSecond(31536000)
-SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- +goose Down
 DROP TABLE IF EXISTS audit_events;

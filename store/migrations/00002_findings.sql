@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS findings (
 )
 ENGINE = ReplacingMergeTree(revision)
 ORDER BY id
-TTL toDateTime(received) + toIntervalSecond(31536000);
+TTL toDateTime(received) + toIntervalSecond(31536000)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- +goose Down
 DROP TABLE IF EXISTS findings;
