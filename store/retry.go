@@ -49,7 +49,7 @@ func (r *retrier) do(ctx context.Context, operation string, final func(error) bo
 		r.waits()
 		if now := r.clock(); said.IsZero() || now.Sub(said) >= sayEvery {
 			said = now
-			r.logger.Warn("the store waits: what it needs does not answer", "operation", operation, "error", err)
+			r.logger.Warn("the store waits: what it needs does not answer", "operation", operation, "error", withoutURL(err))
 		}
 		if err := sleep(ctx, backoff/2+rand.N(backoff/2)); err != nil {
 			return err

@@ -55,8 +55,8 @@ func searchError(ctx context.Context, err error) error {
 		return nil
 	case errors.As(err, &exception) && slices.Contains(boundCodes, exception.Code),
 		errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%w: %w", query.ErrTooExpensive, err)
+		return fmt.Errorf("%w: %w", query.ErrTooExpensive, withoutURL(err))
 	default:
-		return fmt.Errorf("search: %w", err)
+		return fmt.Errorf("search: %w", withoutURL(err))
 	}
 }
