@@ -114,7 +114,8 @@ func ReadConfig(path, dataDir string) (Config, datadir.Dir, error) {
 		if text, err = expand(text); err != nil {
 			return c, "", fmt.Errorf("configuration %s: %w", path, err)
 		}
-		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
+		err = yaml.UnmarshalWithOptions(text, &c, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
+		if err != nil && !errors.Is(err, io.EOF) {
 			return c, "", fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
 		}
 	}
@@ -127,6 +128,16 @@ func ReadConfig(path, dataDir string) (Config, datadir.Dir, error) {
 		return c, "", fmt.Errorf("configuration: %w", err)
 	}
 	return c, dir, nil
+}
+
+// unmarshalDuration reads a duration and says of a wrong one what it should be.
+func unmarshalDuration(d *time.Duration, text []byte) error {
+	v, err := time.ParseDuration(strings.Trim(strings.TrimSpace(string(text)), `"'`))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 90s, 10m or 8760h", strings.TrimSpace(string(text)))
+	}
+	*d = v
+	return nil
 }
 
 func readLimited(path string) ([]byte, error) {
@@ -163,6 +174,9 @@ func expand(text []byte) ([]byte, error) {
 }
 
 func (c *Config) setDefaults() {
+	if c.Store == (store.Config{}) { // an empty file, or an empty section
+		c.Store = store.DefaultConfig()
+	}
 	c.Ingest.SetDefaults()
 	c.API.SetDefaults()
 	c.Stream.Local.SetDefaults()

@@ -30,9 +30,11 @@ func TestDefaultsAreKept(t *testing.T) {
 	if c.Store.Retention != 8760*time.Hour || c.Store.Batch.Wait != time.Second || c.Stream.Kind != "local" || c.Ingest.Listen == "" {
 		t.Errorf("defaults are gone: %+v", c.Store)
 	}
-	empty, err := readConfig(t, "# nothing\n")
-	if err != nil || empty.Store.Database != "klaxon" {
-		t.Errorf("an empty file: %+v, %v", empty.Store, err)
+	for _, text := range []string{"# nothing\n", "", "store:\nmetrics: {listen: '127.0.0.1:1'}\n"} {
+		empty, err := readConfig(t, text)
+		if err != nil || empty.Store.Database != "klaxon" {
+			t.Errorf("%q: %+v, %v", text, empty.Store, err)
+		}
 	}
 }
 
@@ -48,7 +50,7 @@ func TestConfigurationMistakes(t *testing.T) {
 	}
 	f("nope: 1", `unknown field "nope"`)
 	f("store: {retentoin: 1h}", `unknown field "retentoin"`)
-	f("store: {retention: soon}", "retention")
+	f("store: {retention: soon}", `"soon" is no duration such as 90s`)
 	f("a: [", "configuration")
 	f("store: {dsn: '${KLAXON_NOT_SET_1}${KLAXON_NOT_SET_2}'}", "KLAXON_NOT_SET_1, KLAXON_NOT_SET_2")
 	f("metrics: {listen: '0.0.0.0:9445'}\nlog: {level: loud}\nstream: {kind: kafka9}",

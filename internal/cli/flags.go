@@ -3,12 +3,12 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/klaxon-dev/klaxon/internal/query"
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
@@ -55,25 +55,14 @@ func completeWords(cmd *cobra.Command, flag string, words ...string) {
 	}
 }
 
-// parseTime reads a time: how long ago, as 2h or 7d, or RFC 3339. "" is the zero time.
+// parseTime reads a time as people give it; "" is the zero time.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC(), nil
+	t, err := query.ParseTime(flag, text, now)
+	if err != nil {
+		return t, usageError{err}
 	}
-	if t, err := time.Parse(time.DateOnly, text); err == nil {
-		return t, nil
-	}
-	if days, found := strings.CutSuffix(text, "d"); found {
-		var n int
-		if _, err := fmt.Sscanf(days+"\n", "%d\n", &n); err == nil && n > 0 && n < 100_000 {
-			return now.AddDate(0, 0, -n).UTC(), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
-		return now.Add(-d).UTC(), nil
-	}
-	return time.Time{}, usagef("%s %q: want how long ago, as 90m, 2h or 7d, or a time as 2026-01-02T15:04:05Z", flag, text)
+	return t, nil
 }

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +59,7 @@ func newRulesList(streams Streams) *cobra.Command {
 			for i, r := range set.Rules {
 				listed[i] = listedRule{r.ID, r.Version, r.Severity, r.Title.String(), r.Tags, r.Origin, r.File, r.Line, len(r.Tests)}
 			}
-			return writeList(streams.Out, format, listed, []string{"SEVERITY", "RULE", "ORIGIN", "TITLE"}, func(r listedRule) []string {
+			return writeList(streams.Out, format, listed, []output.Column{{Title: "SEVERITY"}, {Title: "RULE"}, {Title: "ORIGIN"}, {Title: "TITLE", Max: 100}}, func(r *listedRule) []string {
 				return []string{string(r.Severity), string(r.ID), r.Origin, r.Title}
 			})
 		},
@@ -123,7 +120,7 @@ func newRulesFields(streams Streams) *cobra.Command {
 			for i, f := range vocabulary {
 				listed[i] = listedField{f.Name, f.Type(), f.Body, f.Doc}
 			}
-			return writeList(streams.Out, format, listed, []string{"FIELD", "TYPE", "NEEDS", "MEANING"}, func(f listedField) []string {
+			return writeList(streams.Out, format, listed, []output.Column{{Title: "FIELD"}, {Title: "TYPE"}, {Title: "NEEDS"}, {Title: "MEANING", Max: 120}}, func(f *listedField) []string {
 				needs := "-"
 				if f.Body {
 					needs = "object"
@@ -248,34 +245,8 @@ func reportTests(streams Streams, format output.Format, results []ruletest.Resul
 }
 
 // writeList writes rows as a table, as one JSON array, or as one object a line.
-func writeList[T any](w io.Writer, format output.Format, rows []T, header []string, cells func(T) []string) error {
-	if format == output.FormatTable {
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, strings.Join(header, "\t"))
-		for _, row := range rows {
-			line := cells(row)
-			for i := range line {
-				line[i] = output.Text(line[i], 160)
-			}
-			fmt.Fprintln(t, strings.Join(line, "\t"))
-		}
-		return t.Flush()
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	if format == output.FormatJSON {
-		encoder.SetIndent("", "  ")
-		if rows == nil {
-			rows = []T{}
-		}
-		return encoder.Encode(rows)
-	}
-	for _, row := range rows {
-		if err := encoder.Encode(row); err != nil {
-			return err
-		}
-	}
-	return nil
+func writeList[T any](w io.Writer, format output.Format, rows []T, columns []output.Column, cells func(*T) []string) error {
+	return output.NewWriter(w, format, columns, cells).WriteAll(rows)
 }
 
 func addFormat(cmd *cobra.Command, format *output.Format) {
