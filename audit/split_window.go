@@ -141,37 +141,37 @@ func (w *window) scalar() ([]byte, cut) {
 }
 
 // skipValue moves behind the rest of a value that is larger than the limit and
-// lets go of it. It returns false where the input ends before it does.
-func (w *window) skipValue(c cutter) bool {
+// lets go of it, or to the end of the input.
+func (w *window) skipValue(c cutter) {
 	for {
 		data := w.buf[w.pos:]
 		if c.run(data) != cutMore {
 			w.pos += c.pos
 			w.flush()
-			return true
+			return
 		}
 		w.pos += c.pos
 		c.drop(data[:c.pos])
 		w.flush()
 		if !w.more() {
-			return false
+			return
 		}
 	}
 }
 
-// skipLine moves behind the current line and lets go of it; false where the
-// input ends before it does.
-func (w *window) skipLine() bool {
+// skipLine moves behind the current line and lets go of it, or to the end of
+// the input.
+func (w *window) skipLine() {
 	for {
 		if i := bytes.IndexByte(w.buf[w.pos:], '\n'); i >= 0 {
 			w.pos += i + 1
 			w.flush()
-			return true
+			return
 		}
 		w.pos = len(w.buf)
 		w.flush()
 		if !w.more() {
-			return false
+			return
 		}
 	}
 }

@@ -22,10 +22,7 @@ func (s *Store) WriteEvents(ctx context.Context, claim stream.Claim) error {
 	defer s.claims.Add(-1)
 	w := newEventWriter(s, claim)
 	defer w.close()
-	if err := w.run(ctx); err != nil {
-		return fmt.Errorf("store %s/%d: %w", topic.Events, claim.Partition(), err)
-	}
-	return nil
+	return fmt.Errorf("store %s/%d: %w", topic.Events, claim.Partition(), w.run(ctx))
 }
 
 // eventWriter is the state of one partition while it is owned.

@@ -22,10 +22,7 @@ var findingBatch = BatchConfig{Rows: 1000, Bytes: 8 << 20, Wait: 100 * time.Mill
 func (s *Store) WriteFindings(ctx context.Context, claim stream.Claim) error {
 	w := newFindingWriter(s, claim)
 	defer w.close()
-	if err := w.run(ctx); err != nil {
-		return fmt.Errorf("store %s/%d: %w", topic.Findings, claim.Partition(), err)
-	}
-	return nil
+	return fmt.Errorf("store %s/%d: %w", topic.Findings, claim.Partition(), w.run(ctx))
 }
 
 // findingWriter is the state of one partition while it is owned.
