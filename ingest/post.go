@@ -33,7 +33,8 @@ func (p *post) run(ctx context.Context, src io.Reader) error {
 	in := &body{src: src, left: p.Limits.BodyBytes, take: func(n int64) error { return p.take(ctx, n) }}
 	items := audit.NewSplitter(in, audit.SplitLimits{MaxItemBytes: int(p.Limits.EventBytes)})
 	for {
-		item, err := items.Next()
+		p.event.Reset()
+		item, err := items.NextEvent(&p.event)
 		var bad *audit.ItemError
 		var badBody *audit.BodyError
 		switch {
@@ -88,15 +89,9 @@ func (p *post) setAside(in *body, bad *audit.BodyError) error {
 	return nil
 }
 
-// addItem makes a record of one well-formed item, or a dead letter if it is no
-// event.
+// addItem makes a record of one event, which has been scanned.
 func (p *post) addItem(item []byte) {
 	e := &p.event
-	e.Reset()
-	if err := audit.Scan(item, e); err != nil {
-		p.addLetter(reasonOf(err), item, int64(len(item)))
-		return
-	}
 	clean, err := p.Redactor.Redact(item, e)
 	if err != nil {
 		p.addLetter("redact", item, int64(len(item)))
@@ -113,14 +108,6 @@ func (p *post) addItem(item []byte) {
 	}
 	p.chunk.events = append(p.chunk.events, record.Record(p.eventPartitions))
 	p.chunk.bytes += int64(len(item))
-}
-
-func reasonOf(err error) string {
-	var bad *audit.ItemError
-	if errors.As(err, &bad) {
-		return bad.Reason
-	}
-	return "event"
 }
 
 // addLetter seals what could not be read, or its first part.
