@@ -75,7 +75,9 @@ metrics: {listen: "127.0.0.1:0"}
 log: {level: debug}
 `
 
-func install(t *testing.T) *installation {
+func install(t *testing.T) *installation { return installWith(t, config) }
+
+func installWith(t *testing.T, config string) *installation {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kx-") // short: it holds a socket
 	if err != nil {
@@ -411,6 +413,78 @@ func (i *installation) checkMetrics() {
 	if !strings.Contains(string(text), `klaxon_ingest_events_total{cluster="prod-1"}`) {
 		i.t.Error("the events of the cluster are not counted")
 	}
+}
+
+// A ClickHouse server is used by the same code as the embedded engine. The
+// engine run by itself is one.
+func TestServerAsStore(t *testing.T) {
+	dir, err := os.MkdirTemp("", "kx-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	const password = "0123456789abcdef0123456789abcdef"
+	if err := os.WriteFile(filepath.Join(dir, "password"), []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(binary, "engine", "run", "--path", filepath.Join(dir, "db"), "--listen", "127.0.0.1:0",
+		"--password-file", filepath.Join(dir, "password"))
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGTERM)
+		_ = server.Wait()
+	})
+	var ready engine.Readiness
+	if err := json.NewDecoder(out).Decode(&ready); err != nil {
+		t.Fatal(err)
+	}
+	i := installWith(t, config+fmt.Sprintf("store: {kind: clickhouse, dsn: \"http://default:%s@%s/default\"}\n", password, ready.Address))
+	bodies := posts(t)[30:]
+	want := i.ids(bodies)
+	for _, body := range bodies {
+		if code := i.post(body); code != http.StatusOK {
+			t.Fatalf("answered with %d", code)
+		}
+	}
+	i.wantStored(want)
+	if strings.Contains(i.log.String(), password) {
+		t.Error("the log holds the store's password")
+	}
+}
+
+// Recordings age: what was recorded years ago, or by a clock that is wrong, is
+// stored and found as if it were of today.
+func TestRecordingsOfOtherYears(t *testing.T) {
+	i := install(t)
+	item := `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[{"level":"Metadata","auditID":"y","stage":"ResponseComplete","requestURI":"/api/v1/secrets","verb":"list","user":{"username":"jane"},"sourceIPs":["192.0.2.1"],"objectRef":{"resource":"secrets","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestReceivedTimestamp":"YEAR-03-01T10:00:05.000000Z","stageTimestamp":"YEAR-03-01T10:00:05.000000Z"}]}`
+	var bodies [][]byte
+	for _, year := range []string{"2005", "2019", "2024", "2026", "2061"} {
+		bodies = append(bodies, []byte(strings.ReplaceAll(item, "YEAR", year)))
+	}
+	want := i.ids(bodies)
+	for _, body := range append(bodies, bodies...) {
+		if code := i.post(body); code != http.StatusOK {
+			t.Fatalf("answered with %d", code)
+		}
+	}
+	i.wantStored(want)
+	i.until("each is found", func() error {
+		out, err := i.try("findings", "--since", "2000-01-01T00:00:00Z", "--all", "-o", "ndjson")
+		if err != nil {
+			return err
+		}
+		// The time of one that lies ahead is taken as that of its receipt.
+		if n := bytes.Count(out, []byte(`"rule":"secret-list-cluster-wide"`)); n != len(want) {
+			return fmt.Errorf("%d findings, want %d:\n%s", n, len(want), out)
+		}
+		return nil
+	})
 }
 
 func TestProbes(t *testing.T) {

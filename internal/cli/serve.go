@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,9 +60,10 @@ func welcome(streams Streams, dir datadir.Dir, at app.Where) {
   api      %s
   metrics  %s
   data     %s
+  in it    tls/ (certificates), senders/ (tokens of clusters), %s (token for the API), %s (key of redaction)
 
   connect an API server    klaxon sender add CLUSTER
   what was found           klaxon findings
   who did what             klaxon events --since 1h
-`, at.Webhook, at.API, at.Metrics, dir)
+`, at.Webhook, at.API, at.Metrics, dir, filepath.Base(dir.AdminToken()), filepath.Base(dir.RedactionKey()))
 }
