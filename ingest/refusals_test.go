@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,22 +40,6 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the log lacks %s:\n%s", want, out.String())
 		}
-	}
-}
-
-func TestRefusalsAreBounded(t *testing.T) {
-	c := newClock()
-	var out bytes.Buffer
-	r := newRefusals(c.now, slog.New(slog.NewTextHandler(&out, nil)))
-	for i := range 3 * maxRefused {
-		r.due(refusal{address: fmt.Sprint(i)})
-	}
-	if len(r.logged) > maxRefused {
-		t.Errorf("%d entries, want at most %d", len(r.logged), maxRefused)
-	}
-	c.advance(refusalEvery)
-	if !r.due(refusal{address: "new"}) {
-		t.Error("a new refusal is not logged after the others' minute")
 	}
 }
 

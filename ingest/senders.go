@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/internal/secretfile"
 )
 
 // Bounds of the registry.
 const (
 	maxSenders    = 1000
-	maxTokens     = 8  // of one sender
-	minTokenBytes = 32 // 32 random base64 characters hold 192 bits
+	maxTokens     = 8 // of one sender
 	recheckEvery  = time.Second
 	recheckMissed = 100 * time.Millisecond
 )
@@ -60,7 +60,7 @@ type credential struct {
 
 // tokenHash is the SHA-256 of a token: what is compared, so that the time
 // taken tells nothing of the token.
-type tokenHash = [sha256.Size]byte
+type tokenHash = secretfile.TokenHash
 
 // NewRegistry reads the senders that the configuration names and those of the
 // token files in dir (which may be missing), named after their clusters. Its
@@ -210,7 +210,7 @@ func (c *credential) load() (err error) {
 	if c.tokenFile == "" {
 		return nil
 	}
-	c.tokens, err = readTokens(c.tokenFile)
+	c.tokens, err = secretfile.ReadTokens(c.tokenFile, maxTokens)
 	return err
 }
 

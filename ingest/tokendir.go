@@ -87,7 +87,7 @@ func TokenFiles(dir string) ([]TokenFile, error) {
 	var files []TokenFile
 	for _, cluster := range clusters {
 		f := TokenFile{Cluster: cluster, Path: TokenPath(dir, cluster)}
-		tokens, err := readTokens(f.Path)
+		tokens, err := secretfile.ReadTokens(f.Path, maxTokens)
 		if err != nil {
 			return nil, err
 		}

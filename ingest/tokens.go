@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +10,6 @@ import (
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
-	"github.com/klaxon-dev/klaxon/internal/secretfile"
 )
 
 // tokenSuffix ends the names of the token files in the senders' directory.
@@ -106,28 +103,4 @@ func stateOf(path string) fileState {
 		return fileState{}
 	}
 	return fileState{mod: info.ModTime(), size: info.Size(), id: fileID(info)}
-}
-
-// readTokens reads a file of tokens, one on each line; blank lines and those
-// that start with # are skipped.
-func readTokens(path string) ([]tokenHash, error) {
-	text, err := secretfile.ReadBytes(path)
-	if err != nil {
-		return nil, err
-	}
-	var tokens []tokenHash
-	for line := range bytes.Lines(text) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		if len(line) < minTokenBytes {
-			return nil, fmt.Errorf("token file %s holds a token of %d characters: use at least %d random ones", path, len(line), minTokenBytes)
-		}
-		tokens = append(tokens, sha256.Sum256(line))
-	}
-	if len(tokens) == 0 || len(tokens) > maxTokens {
-		return nil, fmt.Errorf("token file %s holds %d tokens: want 1 to %d", path, len(tokens), maxTokens)
-	}
-	return tokens, nil
 }

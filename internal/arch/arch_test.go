@@ -21,15 +21,16 @@ var layers = map[string][]string{
 	"internal/topic":      {"audit", "rules", "detect", "stream"},
 	"internal/datadir":    {},
 	"internal/secretfile": {},
+	"internal/seldom":     {},
 	"internal/output":     {"audit", "rules", "detect", "internal/query"},
 	"internal/scan":       {"audit", "rules", "detect"},
 	"internal/stage":      {"audit", "rules", "detect", "stream", "internal/topic"},
 	"stream/local":        {"stream"},
 	"stream/streamtest":   {"stream"},
-	"ingest":              {"audit", "detect", "rules", "stream", "internal/topic", "internal/secretfile", "internal/datadir"},
+	"ingest":              {"audit", "detect", "rules", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
 	"store":               {"audit", "detect", "rules", "stream", "internal/topic", "internal/query", "internal/secretfile"},
 	"store/engine":        {"store/engine/internal/chdb", "store/engine/internal/front", "internal/secretfile"},
-	"web/api":             {"audit", "detect", "rules", "internal/query", "internal/output", "internal/secretfile"},
+	"web/api":             {"audit", "detect", "rules", "internal/query", "internal/output", "internal/secretfile", "internal/seldom"},
 }
 
 func TestImportsPointDownwards(t *testing.T) {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -15,11 +14,10 @@ import (
 
 // Bounds of token files.
 const (
-	minTokenBytes = 32 // 32 random characters of base64 hold 192 bits
-	maxTokens     = 64
+	maxTokens = 64
 )
 
-type tokenHash [sha256.Size]byte
+type tokenHash = secretfile.TokenHash
 
 // keyring knows principals by their tokens. It holds hashes alone. It is safe
 // for concurrent use.
@@ -52,7 +50,7 @@ func newKeyring(principals []Principal, now func() time.Time, logger *slog.Logge
 
 func tokensOf(p *Principal, now func() time.Time) *reread[[]tokenHash] {
 	if p.TokenFile != "" {
-		return newReread(now, func() ([]tokenHash, error) { return readTokens(p.TokenFile) }, p.TokenFile)
+		return newReread(now, func() ([]tokenHash, error) { return secretfile.ReadTokens(p.TokenFile, maxTokens) }, p.TokenFile)
 	}
 	return newReread(now, func() ([]tokenHash, error) {
 		var hash tokenHash
@@ -81,28 +79,4 @@ func (k *keyring) find(token string) *Principal {
 		}
 	}
 	return found
-}
-
-// readTokens reads a file of tokens, one on each line; blank lines and those
-// that start with # are skipped. After an error there are none.
-func readTokens(path string) ([]tokenHash, error) {
-	text, err := secretfile.ReadBytes(path)
-	if err != nil {
-		return nil, err
-	}
-	var tokens []tokenHash
-	for line := range bytes.Lines(text) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		if len(line) < minTokenBytes {
-			return nil, fmt.Errorf("token file %s holds a token of %d characters: use at least %d random ones", path, len(line), minTokenBytes)
-		}
-		tokens = append(tokens, sha256.Sum256(line))
-	}
-	if len(tokens) == 0 || len(tokens) > maxTokens {
-		return nil, fmt.Errorf("token file %s holds %d tokens: want 1 to %d", path, len(tokens), maxTokens)
-	}
-	return tokens, nil
 }
