@@ -87,7 +87,6 @@ func (l *Log) commit(requests []*request) {
 // commitSome commits as many requests as one batch takes and returns the rest.
 func (l *Log) commitSome(requests []*request) (rest []*request) {
 	b := l.engine.db.NewBatch()
-	defer func() { _ = b.Close() }()
 	staged := make([]*request, 0, len(requests))
 	for len(requests) > 0 && b.Len() < commitBytes {
 		r := requests[0]
@@ -110,6 +109,9 @@ func (l *Log) commitSome(requests []*request) (rest []*request) {
 			r.op.publish()
 		}
 		r.done <- err
+	}
+	if err == nil { // a failed store may still hold it
+		_ = b.Close()
 	}
 	return requests
 }

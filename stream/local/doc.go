@@ -21,6 +21,12 @@
 // where to cut by binary search. Positions, groups and the partitions' ends are
 // small keys beside them.
 //
+// A crash may tear the last write, and takes nothing that was acknowledged. What
+// is damaged later is found by checksums: the log does not open, or the read
+// fails. One damage is not always told from a torn write: that of the store's
+// write-ahead log between a crash and the next start. A log that was closed has
+// nothing there.
+//
 // # When the disk fails
 //
 // A failed write or fsync of the store's own log leaves unknown what is on

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,40 +32,58 @@ const (
 const stuckAfter = 10 * time.Second
 
 // engine is the pebble store, and what keeps its failures from spreading: where
-// pebble would end the process or panic, the engine has failed and stays so.
+// pebble would end the process, the engine has failed and stays so.
 type engine struct {
 	db     *pebble.DB
 	lock   *pebble.Lock
+	fs     *failStop
 	clock  func() time.Time
 	logger *slog.Logger
-	failed atomic.Pointer[error]
 	since  atomic.Int64 // when the commit under way began, unix nanoseconds; 0: none
+	warned atomic.Int64 // when an error in the background was last said, unix seconds
+
+	failOnce sync.Once
+	failed   chan struct{} // closed after cause is set
+	cause    error
 }
 
 // openEngine opens or makes the store in dir.
 func openEngine(dir string, fs vfs.FS, clock func() time.Time, logger *slog.Logger, m *metrics) (*engine, error) {
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make %s: %w", dir, err)
+	if err := makeDir(fs, dir); err != nil {
+		return nil, err
 	}
 	lock, err := pebble.LockDirectory(dir, fs)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w (if another klaxon uses it, stop that one, or give this one a data directory of its own)", dir, err)
 	}
-	e := &engine{lock: lock, clock: clock, logger: logger}
-	err = e.guard(func() error {
-		db, err := pebble.Open(dir, e.options(fs, m))
-		e.db = db
-		return err
-	})
-	if err != nil {
+	e := &engine{lock: lock, clock: clock, logger: logger, failed: make(chan struct{})}
+	e.fs = &failStop{FS: fs, fail: e.fail}
+	if err := e.open(dir, m); err != nil {
+		if pebble.IsCorruptionError(err) {
+			err = fmt.Errorf("%w (what the disk was told to keep is not there as it was written: keep a copy of the directory; "+
+				"moved away, a new log begins, and what no group had consumed is lost)", err)
+		}
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), lock.Close())
 	}
+	e.fs.armed.Store(true)
 	return e, nil
 }
 
-func (e *engine) options(fs vfs.FS, m *metrics) *pebble.Options {
+func (e *engine) open(dir string, m *metrics) (err error) {
+	if e.db, err = pebble.Open(dir, e.options(m)); err != nil {
+		return err
+	}
+	// A new store begins its write-ahead log in its oldest format, which cannot
+	// tell damage from a torn write: this begins another.
+	if err := e.db.Flush(); err != nil {
+		return errors.Join(err, e.db.Close())
+	}
+	return nil
+}
+
+func (e *engine) options(m *metrics) *pebble.Options {
 	o := &pebble.Options{
-		FS:                          fs,
+		FS:                          e.fs,
 		Lock:                        e.lock,
 		CacheSize:                   cacheBytes,
 		MemTableSize:                memTableBytes,
@@ -83,22 +101,28 @@ func (e *engine) options(fs vfs.FS, m *metrics) *pebble.Options {
 	listener := pebble.MakeLoggingEventListener(engineLogger{e})
 	listener.BackgroundError = func(err error) {
 		m.backgroundErrors.Inc()
-		e.logger.Warn("the log's store could not tidy up: it tries again", "error", err)
+		e.warnOfTidying(err)
 	}
 	listener.DataCorruption = func(info pebble.DataCorruptionInfo) {
 		e.logger.Error("a file of the log is corrupt", "path", info.Path, "details", info.Details)
-	}
-	listener.DiskSlow = func(info pebble.DiskSlowInfo) {
-		e.logger.Warn("the disk is slow", "path", info.Path, "operation", info.OpType.String(), "duration", info.Duration)
 	}
 	o.EventListener = &listener
 	return o
 }
 
+// warnOfTidying says at most once a minute that the store could not write its
+// tables: it tries again and again.
+func (e *engine) warnOfTidying(err error) {
+	now, last := e.clock().Unix(), e.warned.Load()
+	if now-last >= 60 && e.warned.CompareAndSwap(last, now) {
+		e.logger.Warn("the log's store could not tidy up: it tries again", "error", err)
+	}
+}
+
 // apply makes the batch durable. Its error is a failure of the engine.
 func (e *engine) apply(b *pebble.Batch) error {
-	if err := e.failure(); err != nil || b.Empty() {
-		return err
+	if b.Empty() {
+		return e.failure()
 	}
 	e.since.Store(e.clock().UnixNano())
 	defer e.since.Store(0)
@@ -108,41 +132,41 @@ func (e *engine) apply(b *pebble.Batch) error {
 	return e.failure()
 }
 
-// guard runs f in a goroutine of its own, because pebble's fatal errors end the
-// goroutine that meets them, and panics where a write fails.
+// guard runs f until it returns or the engine fails: then f never returns.
 func (e *engine) guard(f func() error) error {
+	if err := e.failure(); err != nil {
+		return err
+	}
 	done := make(chan error, 1)
-	go func() {
-		var err error
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("%v", v)
-			}
-			if err == nil {
-				err = e.failure()
-			}
-			done <- err
-		}()
-		err = f()
-	}()
-	return <-done
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-e.failed:
+		return e.failure()
+	}
 }
 
 // fail marks the engine as failed. The first error counts.
 func (e *engine) fail(err error) {
-	err = fmt.Errorf("%w: %w: %w", ErrFailed, stream.ErrUnavailable, err)
-	err = &unavailable{reason: reasonFailed, err: err}
-	if e.failed.CompareAndSwap(nil, &err) {
-		e.logger.Error("the log has failed: nothing is taken until a restart", "error", err)
-	}
+	e.failOnce.Do(func() {
+		e.cause = &unavailable{
+			reason: reasonFailed,
+			err:    fmt.Errorf("%w: %w: %w", stream.ErrUnavailable, ErrFailed, err),
+		}
+		e.logger.Error("the log has failed: it takes nothing until a restart", "error", err)
+		close(e.failed)
+	})
 }
 
 // failure returns why the engine has failed, nil if it has not.
 func (e *engine) failure() error {
-	if err := e.failed.Load(); err != nil {
-		return *err
+	select {
+	case <-e.failed:
+		return e.cause
+	default:
+		return nil
 	}
-	return nil
 }
 
 // healthy reports a failure, or a commit that takes too long.
@@ -161,10 +185,11 @@ func (e *engine) healthy() error {
 // close releases the directory. A failed store is left as it is, and locked:
 // its files are not to be touched by this process any more.
 func (e *engine) close() error {
+	// Flushed, so that nothing depends on the write-ahead log's last bytes.
+	err := e.guard(func() error { return errors.Join(e.db.Flush(), e.db.Close()) })
 	if e.failure() != nil {
 		return nil
 	}
-	err := e.guard(e.db.Close)
 	return errors.Join(err, e.lock.Close())
 }
 
@@ -181,9 +206,8 @@ func (l engineLogger) Errorf(format string, args ...any) {
 	l.logger.Warn("store", "message", fmt.Sprintf(format, args...))
 }
 
-// Fatalf must not return: pebble would go on with a broken state. It ends the
-// goroutine, whose deferred calls unlock what it held.
+// Fatalf must not return: pebble would go on with a broken state.
 func (l engineLogger) Fatalf(format string, args ...any) {
 	l.fail(fmt.Errorf(format, args...))
-	runtime.Goexit()
+	select {}
 }

@@ -275,3 +275,33 @@ func TestAppendIsCancelled(t *testing.T) {
 		t.Errorf("append after those that were cancelled: %v", err)
 	}
 }
+
+// consume joins a group of the topic "events" and returns the claim of its
+// partition 0. The claim is lost with leave, or with the test.
+func consume(t *testing.T, log *Log, group string) (c stream.Claim, leave func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	claims, done := make(chan stream.Claim, 1), make(chan error, 1)
+	go func() {
+		done <- log.Consume(ctx, "events", group, func(ctx context.Context, c stream.Claim) error {
+			if c.Partition() == 0 {
+				claims <- c
+			}
+			<-ctx.Done()
+			return nil
+		})
+		close(done)
+	}()
+	leave = func() error { cancel(); return <-done }
+	t.Cleanup(func() { _ = leave() })
+	select {
+	case c := <-claims:
+		return c, leave
+	case err := <-done:
+		t.Fatalf("consume: %v", err)
+		return nil, nil
+	}
+}
+
+// logTo returns a logger that writes to w what is not for debugging.
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

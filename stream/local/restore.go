@@ -13,8 +13,7 @@ const layout = "1"
 
 // restore reads the state of all topics, and makes what is new.
 func (l *Log) restore() error {
-	fresh := l.engine.db.NewBatch()
-	defer func() { _ = fresh.Close() }()
+	fresh := l.engine.db.NewBatch() // not closed: a failed store may still hold it
 	if err := l.checkLayout(fresh); err != nil {
 		return err
 	}
@@ -119,11 +118,16 @@ func (l *Log) restoreGroups(t *topic) (err error) {
 		if err != nil {
 			return err
 		}
-		g := t.group(name)
-		if g.positions[partition], err = readPosition(value); err != nil {
+		position, err := readPosition(value)
+		if err != nil {
 			return err
 		}
-		g.registered = true
+		if end := t.partitions[partition].end.offset; position.Offset > end {
+			return fmt.Errorf("group %s has consumed partition %d up to %d, it ends at %d: records are missing: %w",
+				name, partition, position.Offset, end, errCorrupt)
+		}
+		g := t.group(name)
+		g.positions[partition], g.registered = position, true
 	}
 	return it.Error()
 }
