@@ -46,7 +46,7 @@ func (l *Log) submit(ctx context.Context, o op, settled func()) error {
 		settled()
 		return err
 	case <-ctx.Done():
-		l.calls.Go(func() { <-r.done; settled() })
+		l.calls.Go(func() { _ = <-r.done; settled() })
 		return ctx.Err()
 	}
 }

@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
+
+// tablePause is how long pebble waits after it could not write a table: it would
+// try again at once, and go round as fast as it can on a full disk.
+const tablePause = 200 * time.Millisecond
 
 // failStop is a file system on which no write fails twice. Where the store's own
 // logs and names cannot be written, pebble ends the process or panics; here the
@@ -21,7 +26,11 @@ type failStop struct {
 
 // check returns err where it may be returned.
 func (f *failStop) check(path string, err error) error {
-	if err == nil || !f.armed.Load() || strings.HasSuffix(path, ".sst") {
+	if err == nil || !f.armed.Load() {
+		return err
+	}
+	if strings.HasSuffix(path, ".sst") {
+		time.Sleep(tablePause)
 		return err
 	}
 	f.fail(fmt.Errorf("write %s: %w", path, err))

@@ -17,7 +17,7 @@ type block struct {
 	end     mark // after this block; the committer sets it
 }
 
-func (b *block) size() int64 { return int64(headerBytes + len(b.payload)) }
+func (bl *block) size() int64 { return int64(headerBytes + len(bl.payload)) }
 
 // appendOp adds blocks to partitions of one topic, all or none.
 type appendOp struct {

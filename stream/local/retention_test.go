@@ -283,7 +283,7 @@ func TestSpaceComesBack(t *testing.T) {
 	defer stop()
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
-	for left := int64(math.MaxInt64); left > memTableBytes; left = int64(log.engine.db.Metrics().Total().TablesSize) {
+	for left := int64(math.MaxInt64); left > memTableBytes; left = log.engine.db.Metrics().Total().TablesSize {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():

@@ -290,7 +290,7 @@ func testClose(t *testing.T, factory Factory) {
 	if err := <-committed; err != nil {
 		t.Errorf("commit while the log closed: %v", err)
 	}
-	<-consumed
+	_ = <-consumed
 	if err := log.Append(ctx, events, numbered(0, 3, 1)); err == nil {
 		t.Error("a closed log took a record")
 	}

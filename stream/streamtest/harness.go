@@ -91,7 +91,7 @@ func consume(ctx context.Context, t *testing.T, log stream.Consumer, topic, grou
 		})
 		close(s.done)
 	}()
-	t.Cleanup(func() { stop(); <-s.done })
+	t.Cleanup(func() { stop(); _ = <-s.done })
 	return s
 }
 
