@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/klaxon-dev/klaxon/stream"
 )
@@ -111,5 +110,5 @@ func (l *Log) pack(t *topic, records []stream.Record) []*block {
 			records = records[n:]
 		}
 	}
-	return slices.Clip(blocks)
+	return blocks
 }

@@ -34,5 +34,7 @@
 // and only a new process (after the disk was looked at) opens it again. What
 // was acknowledged is there. So that a full disk is not such a failure, the
 // log refuses records (stream.ErrUnavailable) while less than
-// Config.MinFreeBytes is free.
+// Config.MinFreeBytes is free. Where something else takes even those, tables
+// are written again until there is room, and commits wait for that; the log
+// calls itself sick meanwhile (see Healthy).
 package local
