@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -63,7 +62,8 @@ func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 	in := reader{claim: claim, logger: s.logger, next: claim.Position().Offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
 	batch := matchBatch{
 		stage:    s,
-		source:   fmt.Sprintf("%s/%d", topic.Events, claim.Partition()),
+		source:   claim.Partition(),
+		sources:  s.out.log.Partitions(topic.Events),
 		matcher:  detect.NewMatcher(s.set),
 		progress: map[string]time.Time{},
 		told:     map[string]time.Time{},
@@ -97,7 +97,8 @@ func endOf(ctx context.Context, err error) error {
 // matchBatch matches what was read of one partition.
 type matchBatch struct {
 	stage    *Matching
-	source   string
+	source   int // the partition of Events, of how many
+	sources  int
 	matcher  *detect.Matcher
 	event    audit.Event
 	matches  []detect.Match
@@ -115,11 +116,11 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 		}
 		if err != nil {
 			b.stage.metrics.broken.Inc()
-			b.stage.logger.Error("a record of the log is no event", "source", b.source, "offset", records[i].Offset, "error", err)
+			b.stage.logger.Error("a record of the log is no event", "partition", b.source, "offset", records[i].Offset, "error", err)
 			continue
 		}
 		for j := range b.matches {
-			r, err := (&topic.Match{Kind: topic.KindMatch, Source: b.source, Sender: e.Sender, Received: e.Received, Match: b.matches[j]}).Record(partitions)
+			r, err := (&topic.Match{Kind: topic.KindMatch, Source: b.source, Sources: b.sources, Sender: e.Sender, Received: e.Received, Match: b.matches[j]}).Record(partitions)
 			if err != nil {
 				return nil, err
 			}
@@ -172,7 +173,7 @@ func (b *matchBatch) tell(out []stream.Record, partitions int) ([]stream.Record,
 		}
 		b.told[sender] = received
 		for p := range partitions {
-			r, err := (&topic.Match{Kind: topic.KindProgress, Source: b.source, Sender: sender, Received: received}).Record(partitions)
+			r, err := (&topic.Match{Kind: topic.KindProgress, Source: b.source, Sources: b.sources, Sender: sender, Received: received}).Record(partitions)
 			if err != nil {
 				return nil, err
 			}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,10 +13,6 @@ import (
 	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/stream"
 )
-
-// silence is how far a sender may fall behind the newest one before time goes on
-// without it: it is gone.
-const silence = 5 * time.Minute
 
 // Windowing is the second stage: it gathers matches into findings.
 type Windowing struct {
@@ -78,7 +73,7 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 		stage:    s,
 		windows:  detect.NewWindows(s.set, s.limits),
 		position: position.Offset,
-		newest:   map[[2]string]time.Time{},
+		clock:    clock{},
 		live:     s.metrics.live.WithLabelValues(fmt.Sprint(claim.Partition())),
 	}
 	start := position.Offset
@@ -119,8 +114,8 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 type windowRun struct {
 	stage    *Windowing
 	windows  *detect.Windows
-	position int64                   // findings of records before it were announced already
-	newest   map[[2]string]time.Time // received time by source and sender
+	position int64 // findings of records before it were announced already
+	clock    clock
 	found    []detect.Finding
 	stats    detect.Stats
 	live     prometheus.Gauge
@@ -137,7 +132,7 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 			r.stage.metrics.dropped.WithLabelValues("undecodable").Inc()
 			r.stage.logger.Error("a record of the log is no match", "offset", records[i].Offset, "error", err)
 		case m.Kind == topic.KindProgress:
-			r.found = r.windows.Advance(r.watermark(&m), r.found)
+			r.found = r.windows.Advance(r.clock.heard(&m), r.found)
 		default:
 			r.found = r.windows.Add(&m.Match, records[i].Offset, r.found)
 		}
@@ -149,31 +144,6 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 	}
 	r.count()
 	return r.announce(ctx, announce)
-}
-
-// watermark returns the least time that a sender has come to, less the allowed
-// lateness. Senders that fell silent do not hold it up.
-func (r *windowRun) watermark(m *topic.Match) time.Time {
-	key := [2]string{m.Source, m.Sender}
-	if m.Received.After(r.newest[key]) {
-		r.newest[key] = m.Received
-	}
-	var newest time.Time
-	for _, t := range r.newest {
-		if t.After(newest) {
-			newest = t
-		}
-	}
-	least := newest
-	for k, t := range r.newest {
-		switch {
-		case t.Before(newest.Add(-silence)):
-			delete(r.newest, k)
-		case t.Before(least):
-			least = t
-		}
-	}
-	return least.Add(-detect.Lateness)
 }
 
 func (r *windowRun) announce(ctx context.Context, findings []detect.Finding) error {

@@ -24,7 +24,8 @@ const (
 // Sender and Received.
 type Match struct {
 	Kind     Kind
-	Source   string    // the partition of Events that it comes from, as "events/3"
+	Source   int       // the partition of Events that it comes from
+	Sources  int       // how many partitions Events has
 	Sender   string    // the ingest process that received the event
 	Received time.Time // when
 	Match    detect.Match
@@ -43,7 +44,7 @@ func (m *Match) Record(partitions int) (stream.Record, error) {
 		Headers: []stream.Header{
 			{Key: headerVersion, Value: []byte(Version)},
 			{Key: headerKind, Value: []byte(m.Kind)},
-			{Key: headerSource, Value: []byte(m.Source)},
+			{Key: headerSource, Value: fmt.Appendf(nil, "%d/%d", m.Source, m.Sources)},
 			{Key: headerSender, Value: []byte(m.Sender)},
 			{Key: headerReceived, Value: m.Received.UTC().AppendFormat(nil, time.RFC3339Nano)},
 		},
@@ -71,7 +72,9 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 		return m, fmt.Errorf("header %s: %w", headerReceived, err)
 	}
 	m.Kind = Kind(r.Header(headerKind))
-	m.Source = string(r.Header(headerSource))
+	if n, err := fmt.Sscanf(string(r.Header(headerSource)), "%d/%d", &m.Source, &m.Sources); err != nil || n != 2 || m.Source < 0 || m.Source >= m.Sources {
+		return m, fmt.Errorf("header %s: %q is not a partition and a number of partitions", headerSource, r.Header(headerSource))
+	}
 	m.Sender = string(r.Header(headerSender))
 	m.Received = received
 	switch m.Kind {

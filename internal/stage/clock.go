@@ -1,0 +1,65 @@
+package stage
+
+import (
+	"time"
+
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+)
+
+// silence is how far a sender may fall behind the newest one before time goes on
+// without it: it is gone.
+const silence = 5 * time.Minute
+
+// clock is how far the senders' time has come, by sender: the received time of
+// the newest record in each partition of Events, zero where none was heard of.
+type clock map[string][]time.Time
+
+// heard takes a progress record and returns the watermark: the least time that
+// a living sender has come to in any partition, less the allowed lateness. A
+// partition that lags holds it up, and so does one that was not heard of yet; a
+// sender that fell silent in all of them does not.
+func (c clock) heard(m *topic.Match) time.Time {
+	times := c[m.Sender]
+	if len(times) != m.Sources {
+		times = make([]time.Time, m.Sources)
+		c[m.Sender] = times
+	}
+	if m.Received.After(times[m.Source]) {
+		times[m.Source] = m.Received
+	}
+	var newest time.Time
+	for _, times := range c {
+		newest = later(newest, latest(times))
+	}
+	least := newest
+	for sender, times := range c {
+		if latest(times).Before(newest.Add(-silence)) {
+			delete(c, sender)
+			continue
+		}
+		for _, t := range times {
+			if t.Before(least) {
+				least = t
+			}
+		}
+	}
+	if least.IsZero() {
+		return least
+	}
+	return least.Add(-detect.Lateness)
+}
+
+func latest(times []time.Time) (newest time.Time) {
+	for _, t := range times {
+		newest = later(newest, t)
+	}
+	return newest
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
