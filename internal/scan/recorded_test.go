@@ -1,0 +1,114 @@
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+const recordings = "../../testdata/recorded/"
+
+// scanFile scans one recording with the builtin rules.
+func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
+	t.Helper()
+	set, problems := rules.Load(rules.Sources{})
+	if len(problems) > 0 {
+		t.Fatal(problems.Error())
+	}
+	redactor, err := audit.NewRedactor(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(recordings + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	s := New(Config{Rules: set, Cluster: "c", Redactor: redactor})
+	if err := s.File(context.Background(), name, file); err != nil {
+		t.Fatal(err)
+	}
+	return s.Finish()
+}
+
+// What an attack of 57 labelled steps amid ordinary load must give at least.
+func TestRecordedAttackIsFound(t *testing.T) {
+	text, err := os.ReadFile(recordings + "labels.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded struct {
+		Labels map[string]struct {
+			Step    string `json:"step"`
+			Desc    string `json:"desc"`
+			Primary bool   `json:"primary"`
+		} `json:"labels"`
+	}
+	if err := json.Unmarshal(text, &recorded); err != nil {
+		t.Fatal(err)
+	}
+	findings, _ := scanFile(t, "attack-window.mixed.jsonl.zst")
+	low, medium := listed(findings, rules.Low), listed(findings, rules.Medium)
+	steps, found := map[string]string{}, map[string]bool{}
+	for id, label := range recorded.Labels {
+		if label.Primary {
+			steps[label.Step] = label.Desc
+			if low[id] {
+				found[label.Step] = true
+			}
+		}
+	}
+	share := func(ids map[string]bool) int {
+		ours := 0
+		for id := range ids {
+			if _, ok := recorded.Labels[id]; ok {
+				ours++
+			}
+		}
+		return 100 * ours / max(1, len(ids))
+	}
+	for step, desc := range steps {
+		if !found[step] {
+			t.Logf("not found: %s %s", step, desc)
+		}
+	}
+	t.Logf("%d of %d steps; of the events listed %d %% (low and above) and %d %% (medium and above) are the attack's",
+		len(found), len(steps), share(low), share(medium))
+	if len(found) < 50 || share(low) < 75 || share(medium) < 90 {
+		t.Error("the rules have become worse: want 50 steps, 75 % and 90 %")
+	}
+}
+
+// listed returns the audit ids that findings of a severity and above list.
+func listed(findings []detect.Finding, least rules.Severity) map[string]bool {
+	ids := map[string]bool{}
+	for _, f := range findings {
+		if rules.Severity(f.Severity).Rank() < least.Rank() {
+			continue
+		}
+		for _, e := range f.Events {
+			ids[e.AuditID] = true
+		}
+	}
+	return ids
+}
+
+func TestOrdinaryLoadIsQuiet(t *testing.T) {
+	findings, summary := scanFile(t, "benign.jsonl.zst")
+	if summary.Events < 30_000 {
+		t.Fatalf("%d events", summary.Events)
+	}
+	for _, f := range findings {
+		if rules.Severity(f.Severity).Rank() > rules.Medium.Rank() {
+			t.Errorf("%s: %s: %s", f.Severity, f.Rule, f.Title)
+		}
+	}
+	if len(findings) > 25 {
+		t.Errorf("%d findings, want at most 25", len(findings))
+	}
+}
