@@ -112,7 +112,13 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.health = newHealth(a.clock, map[string]func(context.Context) error{
+	failed := func() error {
+		if err := log.Healthy(); errors.Is(err, local.ErrFailed) {
+			return err
+		}
+		return nil
+	}
+	a.health = newHealth(failed, map[string]func(context.Context) error{
 		"log":   func(context.Context) error { return log.Healthy() },
 		"store": db.Healthy,
 	})

@@ -32,7 +32,7 @@ func newMetricsServer(c MetricsConfig, registry *prometheus.Registry, h *health)
 	mux := http.NewServeMux()
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 	mux.Handle("GET /metrics", behindToken(c.TokenFile, metrics))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /livez", h.live)
 	mux.Handle("GET /readyz", h)
 	return &metricsServer{
 		listener: listener,
@@ -76,15 +76,24 @@ func (s *metricsServer) serve() error {
 
 func (s *metricsServer) shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
 
-// health answers /readyz: 200 while every part works, 503 with what does not.
+// health answers /readyz: 200 while every part works, 503 with what does not;
+// and /livez: 500 when only a restart helps.
 type health struct {
+	fatal    func() error
 	checks   map[string]func(context.Context) error
-	clock    func() time.Time
 	draining atomic.Bool
 }
 
-func newHealth(clock func() time.Time, checks map[string]func(context.Context) error) *health {
-	return &health{checks: checks, clock: clock}
+func newHealth(fatal func() error, checks map[string]func(context.Context) error) *health {
+	return &health{checks: checks, fatal: fatal}
+}
+
+func (h *health) live(w http.ResponseWriter, _ *http.Request) {
+	if err := h.fatal(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
 }
 
 func (h *health) stopping() { h.draining.Store(true) }
