@@ -160,7 +160,8 @@ var errNotRedactable = errors.New("the event cannot be read for its secrets")
 //
 // Secret are, by the resource or by the kind of an object in a body: of Secrets
 // everything in data and stringData, values of patches, the annotation
-// last-applied-configuration; of TokenRequests and TokenReviews the token. An
+// last-applied-configuration; of TokenRequests and TokenReviews the token; of all
+// of them the patches of admission webhooks, which the event is annotated with. An
 // error means that nothing of the item may be kept in the clear.
 func (r *Redactor) Redact(item []byte, e *Event) ([]byte, error) {
 	within := r.of(&e.ObjectRef)
@@ -172,6 +173,8 @@ func (r *Redactor) Redact(item []byte, e *Event) ([]byte, error) {
 		switch {
 		case strings.EqualFold(key, "requestObject"), strings.EqualFold(key, "responseObject"):
 			x.body(within)
+		case strings.EqualFold(key, "annotations") && within != outside && x.peek() == '{':
+			x.annotations()
 		case slices.Contains(eventMembers, key):
 			x.skip()
 		default:

@@ -101,6 +101,21 @@ func (x *redaction) value(within scope) {
 	}
 }
 
+// webhookPatch begins the names of the annotations that hold what admission
+// webhooks changed (k8s.io/apiserver/pkg/admission/plugin/webhook/mutating).
+const webhookPatch = "patch.webhook.admission.k8s.io/"
+
+// annotations reads those of an event about a target.
+func (x *redaction) annotations() {
+	for key, ok := x.enter(); ok; key, ok = x.next() {
+		if strings.HasPrefix(key, webhookPatch) {
+			x.value(inPlain)
+			continue
+		}
+		x.skip()
+	}
+}
+
 func (x *redaction) object(within scope) {
 	for key, ok := x.enter(); ok; key, ok = x.next() {
 		x.value(within.member(key))

@@ -166,6 +166,23 @@ func TestRedactHiddenBodies(t *testing.T) {
 	}
 }
 
+// What an admission webhook put into a secret stands in an annotation too.
+func TestRedactWebhookPatch(t *testing.T) {
+	r := testRedactor(t)
+	const annotated = `{"objectRef":{"resource":%q},"annotations":{"a":"canary","patch.webhook.admission.k8s.io/round_0_index_0":"{\"patch\":[{\"op\":\"add\",\"path\":\"/data/a\",\"value\":\"canary\"}]}"}}`
+	got, e := mustRedact(t, r, fmt.Sprintf(annotated, "secrets"))
+	if strings.Count(got, "canary") != 1 {
+		t.Errorf("Redact left the patch: %s", got)
+	}
+	if value := e.Annotations.Get("patch.webhook.admission.k8s.io/round_0_index_0"); !isMarker(value) {
+		t.Errorf("the event holds %q", value)
+	}
+	pod := fmt.Sprintf(annotated, "pods")
+	if got, _ := mustRedact(t, r, pod); got != pod {
+		t.Errorf("a pod's patch was changed: %s", got)
+	}
+}
+
 // Nothing applies to an item: it comes back itself, without a copy.
 func TestRedactLeavesTheRest(t *testing.T) {
 	r := testRedactor(t)

@@ -69,8 +69,13 @@ func (e *Event) Query() url.Values {
 	return values
 }
 
-// DryRun reports whether the request asked to change nothing.
+// DryRun reports whether the request asked to change nothing. Of deletions that
+// is not known: a body takes the place of the parameters, and few events hold it
+// (k8s.io/apiserver/pkg/endpoints/handlers, DeleteResource).
 func (e *Event) DryRun() bool {
+	if e.Verb == "delete" || e.Verb == "deletecollection" {
+		return false
+	}
 	if !strings.Contains(e.RequestURI, "dryRun") && !strings.ContainsRune(e.RequestURI, '%') {
 		return false
 	}
