@@ -16,10 +16,6 @@ import (
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
-// MaxClockSkew is how far an event's time may lie after its record was
-// received. More is taken as received plus MaxClockSkew.
-const MaxClockSkew = time.Minute
-
 // Input is one event as it is matched.
 type Input struct {
 	Cluster   audit.ClusterID
@@ -134,7 +130,7 @@ func (m *Matcher) match(r *rules.Rule, in *Input) Match {
 		Version:   r.Version,
 		Key:       key,
 		Cluster:   in.Cluster,
-		Namespace: in.Event.ObjectRef.Namespace,
+		Namespace: cut(in.Event.ObjectRef.Namespace, maxRefText),
 		Title:     r.Title.Values(&m.scope),
 		Event:     newEventRef(in),
 	}
@@ -142,10 +138,6 @@ func (m *Matcher) match(r *rules.Rule, in *Input) Match {
 
 func newEventRef(in *Input) EventRef {
 	e := in.Event
-	at := e.StageTime
-	if latest := in.Received.Add(MaxClockSkew); !in.Received.IsZero() && at.After(latest) {
-		at = latest
-	}
 	object := e.Resource()
 	if key := e.ObjectKey(); key != "" {
 		object += " " + key
@@ -157,9 +149,9 @@ func newEventRef(in *Input) EventRef {
 		EventID:   in.ID,
 		AuditID:   cut(e.AuditID, maxRefText),
 		RequestID: in.RequestID,
-		Stage:     e.Stage,
-		Time:      at,
-		Verb:      e.Verb,
+		Stage:     cut(e.Stage, maxRefText),
+		Time:      eventTime(e.StageTime, in.Received),
+		Verb:      cut(e.Verb, maxRefText),
 		User:      cut(e.User.Username, maxRefText),
 		Object:    cut(object, maxRefText),
 		UserAgent: cut(e.UserAgent, maxRefText),
