@@ -2,6 +2,8 @@ package stage
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -113,6 +115,9 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 		e, err := topic.DecodeEvent(&records[i])
 		if err == nil && e.Kind == topic.KindEvent {
 			err = b.one(&e)
+		}
+		if errors.Is(err, topic.ErrVersion) {
+			return nil, fmt.Errorf("record %d of %s/%d: %w", records[i].Offset, topic.Events, b.source, err)
 		}
 		if err != nil {
 			b.stage.metrics.broken.Inc()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"slices"
@@ -241,4 +242,35 @@ func TestUndecodableRecordIsStepped(t *testing.T) {
 		t.Errorf("%d findings, want %d", len(got), len(want))
 	}
 	p.stop()
+}
+
+// A record of a newer klaxon stops a stage: stepping over it would lose it.
+func TestNewerRecordStops(t *testing.T) {
+	set := builtin(t)
+	logger := slog.New(slog.DiscardHandler)
+	f := func(name string, handler func(stream.Log) func(context.Context, stream.Claim) error) {
+		t.Helper()
+		log, err := local.Open(t.TempDir(), local.Config{}, local.Options{
+			Topics: map[string]local.TopicConfig{name: {Partitions: partitions}}, Logger: logger,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = log.Close() }()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		newer := stream.Record{Headers: []stream.Header{{Key: "v", Value: []byte("2.0")}}}
+		if err := log.Append(ctx, name, []stream.Record{newer}); err != nil {
+			t.Fatal(err)
+		}
+		if err := log.Consume(ctx, name, "g", handler(log)); !errors.Is(err, topic.ErrVersion) {
+			t.Errorf("%s: %v, want %v", name, err, topic.ErrVersion)
+		}
+	}
+	f(topic.Events, func(log stream.Log) func(context.Context, stream.Claim) error {
+		return NewMatching(set, log, logger, prometheus.NewRegistry()).Handle
+	})
+	f(topic.Matches, func(log stream.Log) func(context.Context, stream.Claim) error {
+		return NewWindowing(set, detect.Limits{}, log, logger, prometheus.NewRegistry()).Handle
+	})
 }

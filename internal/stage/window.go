@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -128,6 +129,8 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 		r.found = r.found[:0]
 		m, err := topic.DecodeMatch(&records[i])
 		switch {
+		case errors.Is(err, topic.ErrVersion):
+			return fmt.Errorf("record %d of %s: %w", records[i].Offset, topic.Matches, err)
 		case err != nil:
 			r.stage.metrics.dropped.WithLabelValues("undecodable").Inc()
 			r.stage.logger.Error("a record of the log is no match", "offset", records[i].Offset, "error", err)
