@@ -58,6 +58,7 @@ type App struct {
 	registry *prometheus.Registry
 	cleanups cleanups
 	stages   *errgroup.Group
+	broken   chan struct{} // a server ended by itself: its clean-up says why
 	health   *health
 
 	webhook *ingest.Server
@@ -74,6 +75,7 @@ func New(ctx context.Context, c Config, o Options) (app *App, err error) {
 		clock:    o.Clock,
 		registry: prometheus.NewRegistry(),
 		cleanups: cleanups{logger: o.Logger},
+		broken:   make(chan struct{}, 1),
 	}
 	defer func() {
 		if err != nil {
@@ -122,6 +124,10 @@ func (a *App) start(ctx context.Context) error {
 		"log":   func(context.Context) error { return log.Healthy() },
 		"store": db.Healthy,
 	})
+	// Who asks how the stop goes is answered until the stages are done.
+	if err := a.serveMetrics(); err != nil {
+		return err
+	}
 	a.runStages(log, set, db)
 	if err := a.serveAPI(files, db); err != nil {
 		return err
@@ -129,9 +135,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.serveWebhook(files, log, sealer); err != nil {
 		return err
 	}
-	if err := a.serveMetrics(); err != nil {
-		return err
-	}
+	a.health.serving()
 	return a.dir.WriteClient(datadir.Client{
 		Server:    "https://" + a.api.Addr().String(),
 		Webhook:   "https://" + a.webhook.Addr().String(),
@@ -286,10 +290,18 @@ func deadLetters(log stream.Producer, sealer *ingest.Sealer) store.DeadLetter {
 		if e, err := topic.DecodeEvent(&r); err == nil {
 			letter.Cluster, letter.Sender, letter.Received = e.Cluster, e.Sender, e.Received
 		}
-		sealer.Seal(&letter, r.Value)
-		record := letter.Record(log.Partitions(topic.DeadLetters))
-		return log.Append(ctx, topic.DeadLetters, []stream.Record{record})
+		err := appendLetter(ctx, log, sealer, &letter, r.Value)
+		if errors.Is(err, stream.ErrTooLarge) { // by the few bytes that sealing adds: Length says that it is cut
+			err = appendLetter(ctx, log, sealer, &letter, r.Value[:len(r.Value)/2])
+		}
+		return err
 	}
+}
+
+func appendLetter(ctx context.Context, log stream.Producer, sealer *ingest.Sealer, letter *topic.DeadLetter, text []byte) error {
+	sealer.Seal(letter, text)
+	record := letter.Record(log.Partitions(topic.DeadLetters))
+	return log.Append(ctx, topic.DeadLetters, []stream.Record{record})
 }
 
 // runStages starts the consumers of the log.
@@ -392,7 +404,16 @@ func (a *App) serveMetrics() error {
 // serve runs a server until its shutdown.
 func (a *App) serve(name string, run func() error, shutdown func(context.Context) error) {
 	done := make(chan error, 1)
-	go func() { done <- run() }()
+	go func() {
+		err := run()
+		if err != nil {
+			select {
+			case a.broken <- struct{}{}:
+			default: // one is enough
+			}
+		}
+		done <- err
+	}()
 	a.cleanups.add(name, func(ctx context.Context) error {
 		return errors.Join(shutdown(ctx), <-done)
 	})
@@ -409,7 +430,7 @@ func (a *App) background(name string, run func(context.Context) error) {
 	})
 }
 
-// Run waits until ctx ends or a stage fails, then stops.
+// Run waits until ctx ends or a stage or a server fails, then stops.
 func (a *App) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- a.stages.Wait() }()
@@ -418,6 +439,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.logger.Info("stopping: no more is accepted, what was accepted is finished")
 	case err = <-failed:
+	case <-a.broken:
 	}
 	return errors.Join(err, a.Stop())
 }

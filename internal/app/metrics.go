@@ -79,13 +79,15 @@ func (s *metricsServer) shutdown(ctx context.Context) error { return s.http.Shut
 // health answers /readyz: 200 while every part works, 503 with what does not;
 // and /livez: 500 when only a restart helps.
 type health struct {
-	fatal    func() error
-	checks   map[string]func(context.Context) error
-	draining atomic.Bool
+	fatal  func() error
+	checks map[string]func(context.Context) error
+	phase  atomic.Value // string: starting, ok or stopping
 }
 
 func newHealth(fatal func() error, checks map[string]func(context.Context) error) *health {
-	return &health{checks: checks, fatal: fatal}
+	h := &health{checks: checks, fatal: fatal}
+	h.phase.Store("starting")
+	return h
 }
 
 func (h *health) live(w http.ResponseWriter, _ *http.Request) {
@@ -96,7 +98,8 @@ func (h *health) live(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-func (h *health) stopping() { h.draining.Store(true) }
+func (h *health) serving()  { h.phase.Store("ok") }
+func (h *health) stopping() { h.phase.Store("stopping") }
 
 // ServeHTTP runs the checks.
 func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,8 +114,8 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			code = http.StatusServiceUnavailable
 		}
 	}
-	if h.draining.Load() {
-		status["serve"] = "stopping"
+	if phase := h.phase.Load().(string); phase != "ok" {
+		status["serve"] = phase
 		code = http.StatusServiceUnavailable
 	}
 	w.Header().Set("Content-Type", "application/json")
