@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func TestReadyz(t *testing.T) {
 	f := func(wantCode int, wantBody string) {
 		t.Helper()
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if got := strings.TrimSpace(w.Body.String()); w.Code != wantCode || got != wantBody {
 			t.Errorf("%d %s, want %d %s", w.Code, got, wantCode, wantBody)
 		}
