@@ -147,21 +147,21 @@ func newEventRef(in *Input) EventRef {
 	}
 	ref := EventRef{
 		EventID:   in.ID,
-		AuditID:   cut(e.AuditID, maxRefText),
+		AuditID:   cut(e.AuditID, maxClientText),
 		RequestID: in.RequestID,
-		Stage:     cut(e.Stage, maxRefText),
+		Stage:     cut(e.Stage, maxWord),
 		Time:      eventTime(e.StageTime, in.Received),
-		Verb:      cut(e.Verb, maxRefText),
+		Verb:      cut(e.Verb, maxWord),
 		User:      cut(e.User.Username, maxRefText),
 		Object:    cut(object, maxRefText),
-		UserAgent: cut(e.UserAgent, maxRefText),
+		UserAgent: cut(e.UserAgent, maxClientText),
 		Code:      e.ResponseStatus.Code,
 	}
 	// The last hops count: the first ones are the client's own words.
 	ips := e.SourceIPs[max(0, len(e.SourceIPs)-maxRefIPs):]
 	ref.SourceIPs = make([]string, len(ips))
 	for i, ip := range ips {
-		ref.SourceIPs[i] = cut(ip, maxRefText)
+		ref.SourceIPs[i] = cut(ip, maxWord)
 	}
 	return ref
 }
@@ -177,8 +177,10 @@ func keyText(s string) string {
 
 // Bounds on what a finding repeats of an event.
 const (
-	maxRefText = 512 // bytes
-	maxRefIPs  = 8
+	maxRefText    = 512 // bytes of a name
+	maxClientText = 256 // bytes of what a client says of itself
+	maxWord       = 64  // bytes of a verb, a stage, an address
+	maxRefIPs     = 8
 )
 
 // cut copies s, at most n bytes of it: a match must not hold the whole event in

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"container/heap"
 	"container/list"
-	"slices"
 	"time"
 
-	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
@@ -15,14 +13,24 @@ import (
 // counted in order: the API server's batches and retries fit into it.
 const Lateness = 10 * time.Minute
 
+// Remembered is how long a finding is remembered after it has closed: a copy of
+// an event that it has changes nothing, and what comes later still is added to
+// what it had.
+const Remembered = time.Hour
+
 // Limits bound the memory of Windows.
 type Limits struct {
-	KeysPerRule int // live keys of one rule; 0: 10,000
-	Requests    int // requests that one finding tells apart; 0: 4,096
+	KeysPerRule int   // live keys of one rule, and closed ones that are remembered; 0: 10,000
+	Requests    int   // requests that one finding tells apart; 0: 4,096
+	Bytes       int64 // all findings together, by estimate; 0: 256 MiB
 }
 
 func (l Limits) withDefaults() Limits {
-	return Limits{KeysPerRule: cmp.Or(l.KeysPerRule, 10_000), Requests: cmp.Or(l.Requests, 4_096)}
+	return Limits{
+		KeysPerRule: cmp.Or(l.KeysPerRule, 10_000),
+		Requests:    cmp.Or(l.Requests, 4_096),
+		Bytes:       cmp.Or(l.Bytes, 256<<20),
+	}
 }
 
 // Windows gathers matches into findings. It is used by one goroutine.
@@ -35,8 +43,11 @@ type Windows struct {
 	limits    Limits
 	watermark time.Time
 	states    map[FindingID]*state
-	byRule    map[rules.RuleID]*list.List // live states, the one touched last at the back
-	closing   closingHeap
+	live      touched
+	closed    touched
+	due       dueHeap
+	starts    list.List // all states, in order of their first match in the log
+	bytes     int64
 
 	evicted, unknown, late int64
 }
@@ -47,40 +58,14 @@ func NewWindows(set *rules.Set, limits Limits) *Windows {
 		set:    set,
 		limits: limits.withDefaults(),
 		states: map[FindingID]*state{},
-		byRule: map[rules.RuleID]*list.List{},
+		live:   newTouched(),
+		closed: newTouched(),
 	}
-}
-
-// state is one live finding.
-type state struct {
-	rule     *rules.Rule
-	finding  Finding // all but what the members decide
-	first    *member
-	last     *member
-	sample   []*member // those with the least event ids, at most MaxListed
-	requests map[audit.RequestID]struct{}
-	announce int64 // the count at which it is announced again
-	closeAt  time.Time
-	start    Point // where its first match lies in the log
-	element  *list.Element
-	index    int // in closing
-}
-
-// member is a match of a finding.
-type member struct {
-	ref       EventRef
-	title     []string
-	namespace string
-	version   string
-}
-
-func (m *member) compare(n *member) int {
-	return cmp.Or(m.ref.Time.Compare(n.ref.Time), slices.Compare(m.ref.EventID[:], n.ref.EventID[:]))
 }
 
 // Add takes a match that lies at an offset of the log and appends the findings
 // that are to be announced to dst: one that opens, or whose count has doubled,
-// and one that had to close early to make room.
+// and those that had to close early to make room.
 func (w *Windows) Add(m *Match, offset int64, dst []Finding) []Finding {
 	rule := w.set.Rule(m.Rule)
 	if rule == nil {
@@ -91,137 +76,115 @@ func (w *Windows) Add(m *Match, offset int64, dst []Finding) []Finding {
 	id := findingID(m.Rule, m.Key, bucket)
 	s := w.states[id]
 	if s == nil {
-		dst = w.makeRoom(rule, dst)
+		dst = w.evict(w.live.excess(rule.ID, w.limits.KeysPerRule-1), dst)
 		s = w.open(rule, id, m, end, offset)
 	}
-	w.byRule[rule.ID].MoveToBack(s.element)
-	s.add(m, w.limits.Requests)
+	before := s.bytes
+	news := s.add(m, w.limits.Requests)
+	w.bytes += s.bytes - before
+	switch {
+	case s.closed && !news:
+		return dst
+	case s.closed:
+		w.reopen(s)
+	default:
+		w.live.touch(s)
+	}
 	if s.finding.Count >= s.announce {
 		s.announce = 2 * s.finding.Count
 		s.finding.Revision++
 		dst = append(dst, s.snapshot(StateOpen))
 	}
-	return dst
+	return w.shrink(dst)
 }
 
 func (w *Windows) open(rule *rules.Rule, id FindingID, m *Match, end time.Time, offset int64) *state {
-	closeAt := end
-	if !w.watermark.Before(end) {
-		// It came after its bucket had closed: it is still found, and waits for
-		// others that came as late.
-		w.late++
-		closeAt = w.watermark.Add(Lateness)
-	}
-	s := &state{
-		rule: rule,
-		finding: Finding{
-			Schema:      FindingSchema,
-			ID:          id,
-			Fingerprint: m.Fingerprint(),
-			Rule:        string(rule.ID),
-			Description: rule.Description,
-			Severity:    string(rule.Severity),
-			Cluster:     m.Cluster,
-			Key:         m.Key,
-			Tags:        slices.Clone(rule.Tags),
-		},
-		requests: map[audit.RequestID]struct{}{},
-		announce: 1,
-		closeAt:  closeAt,
-		start:    Point{Offset: offset, Watermark: w.watermark},
-	}
+	s := newState(rule, id, m)
+	s.start = Point{Offset: offset, Watermark: w.watermark}
+	s.startElement = w.starts.PushBack(s)
+	s.due = w.closing(end)
 	w.states[id] = s
-	live := w.byRule[rule.ID]
-	if live == nil {
-		live = list.New()
-		w.byRule[rule.ID] = live
-	}
-	s.element = live.PushBack(s)
-	heap.Push(&w.closing, s)
+	w.bytes += s.bytes
+	w.live.push(s)
+	heap.Push(&w.due, s)
 	return s
 }
 
-// makeRoom closes the finding of the rule that was touched longest ago if the
-// rule has as many as it may hold.
-func (w *Windows) makeRoom(rule *rules.Rule, dst []Finding) []Finding {
-	live := w.byRule[rule.ID]
-	if live == nil || live.Len() < w.limits.KeysPerRule {
+// closing returns when a bucket that ends at end closes: where that was before
+// the first of its matches came, others that are as late are waited for.
+func (w *Windows) closing(end time.Time) time.Time {
+	if w.watermark.Before(end) {
+		return end
+	}
+	w.late++
+	return w.watermark.Add(Lateness)
+}
+
+// reopen makes a closed finding live again, for something new has come to it.
+func (w *Windows) reopen(s *state) {
+	w.closed.remove(s)
+	s.closed = false
+	w.live.push(s)
+	w.fall(s, w.closing(s.due.Add(-Remembered)))
+}
+
+// fall makes s due at a time.
+func (w *Windows) fall(s *state, at time.Time) {
+	s.due = at
+	heap.Fix(&w.due, s.index)
+}
+
+// close ends a live finding; it is remembered.
+func (w *Windows) close(s *state) Finding {
+	w.live.remove(s)
+	s.closed = true
+	w.closed.push(s)
+	w.fall(s, s.due.Add(Remembered))
+	w.forget(w.closed.excess(s.rule.ID, w.limits.KeysPerRule))
+	s.finding.Revision++
+	return s.snapshot(StateClosed)
+}
+
+// forget removes a closed finding; nil is none.
+func (w *Windows) forget(s *state) {
+	if s == nil {
+		return
+	}
+	w.closed.remove(s)
+	w.starts.Remove(s.startElement)
+	heap.Remove(&w.due, s.index)
+	delete(w.states, s.finding.ID)
+	w.bytes -= s.bytes
+}
+
+// evict closes a live finding early; nil is none.
+func (w *Windows) evict(s *state, dst []Finding) []Finding {
+	if s == nil {
 		return dst
 	}
 	w.evicted++
-	s := live.Front().Value.(*state)
 	s.finding.Saturated = true
-	return append(dst, w.close(s))
+	dst = append(dst, w.close(s))
+	before := s.bytes
+	s.thin()
+	w.bytes += s.bytes - before
+	return dst
 }
 
-func (s *state) add(m *Match, maxRequests int) {
-	_, known := s.requests[m.Event.RequestID]
-	switch {
-	case known:
-	case len(s.requests) < maxRequests:
-		s.requests[m.Event.RequestID] = struct{}{}
-		s.finding.Count++
-	default:
-		s.finding.Count++
-		s.finding.Saturated = true
-	}
-	n := &member{ref: m.Event, title: m.Title, namespace: m.Namespace, version: m.Version}
-	if s.first == nil || n.compare(s.first) < 0 {
-		s.first = n
-	}
-	if s.last == nil || n.compare(s.last) > 0 {
-		s.last = n
-	}
-	s.keep(n)
-}
-
-// keep holds on to n if its event id is among the least: event ids are hashes,
-// so that is an even sample of all members, whatever order they came in.
-func (s *state) keep(n *member) {
-	at, found := slices.BinarySearchFunc(s.sample, n, func(a, b *member) int {
-		return slices.Compare(a.ref.EventID[:], b.ref.EventID[:])
-	})
-	if found || at >= MaxListed {
-		return
-	}
-	s.sample = slices.Insert(s.sample, at, n)
-	if len(s.sample) > MaxListed {
-		s.sample = s.sample[:MaxListed]
-	}
-}
-
-// listed returns the first, the last and an even sample of those between.
-func (s *state) listed() []EventRef {
-	members := []*member{s.first}
-	if s.last.ref.EventID != s.first.ref.EventID {
-		members = append(members, s.last)
-	}
-	for _, n := range s.sample {
-		if len(members) == MaxListed {
-			break
+// shrink makes room until the findings fit into their memory: those that were
+// touched longest ago go first, closed ones before live ones.
+func (w *Windows) shrink(dst []Finding) []Finding {
+	for w.bytes > w.limits.Bytes {
+		if s := w.closed.oldest(); s != nil {
+			w.forget(s)
+			continue
 		}
-		if n.ref.EventID != s.first.ref.EventID && n.ref.EventID != s.last.ref.EventID {
-			members = append(members, n)
+		if w.live.len() <= 1 {
+			break // one finding is bounded by itself
 		}
+		dst = w.evict(w.live.oldest(), dst)
 	}
-	slices.SortFunc(members, (*member).compare)
-	refs := make([]EventRef, len(members))
-	for i, n := range members {
-		refs[i] = n.ref
-	}
-	return refs
-}
-
-func (s *state) snapshot(st State) Finding {
-	f := s.finding
-	f.State = st
-	f.RuleVersion = s.first.version
-	f.Title = s.rule.Title.Render(s.first.title, f.Count)
-	f.Namespace = s.first.namespace
-	f.Actor = s.first.ref.User
-	f.FirstSeen, f.LastSeen = s.first.ref.Time, s.last.ref.Time
-	f.Events = s.listed()
-	return f
+	return dst
 }
 
 // Advance moves the watermark: nothing that is due before it will come in order
@@ -231,26 +194,27 @@ func (w *Windows) Advance(watermark time.Time, dst []Finding) []Finding {
 		return dst
 	}
 	w.watermark = watermark
-	for len(w.closing) > 0 && !w.closing[0].closeAt.After(watermark) {
-		dst = append(dst, w.close(w.closing[0]))
+	for len(w.due) > 0 && !w.due[0].due.After(watermark) {
+		dst = w.end(w.due[0], dst)
 	}
 	return dst
 }
 
 // Finish closes all that is open, as at the end of all input.
 func (w *Windows) Finish(dst []Finding) []Finding {
-	for len(w.closing) > 0 {
-		dst = append(dst, w.close(w.closing[0]))
+	for len(w.due) > 0 {
+		dst = w.end(w.due[0], dst)
 	}
 	return dst
 }
 
-func (w *Windows) close(s *state) Finding {
-	heap.Remove(&w.closing, s.index)
-	w.byRule[s.rule.ID].Remove(s.element)
-	delete(w.states, s.finding.ID)
-	s.finding.Revision++
-	return s.snapshot(StateClosed)
+// end does with a finding what it is due for.
+func (w *Windows) end(s *state, dst []Finding) []Finding {
+	if s.closed {
+		w.forget(s)
+		return dst
+	}
+	return append(dst, w.close(s))
 }
 
 // Point is a place in the log of matches, and the watermark there.
@@ -259,16 +223,13 @@ type Point struct {
 	Watermark time.Time `json:"watermark"`
 }
 
-// Horizon returns where the log must be replayed from to restore the live
-// findings: where the oldest of them begins, or next if none is live.
+// Horizon returns where the log must be replayed from to restore the findings
+// that are held: where the oldest of them begins, or next if there is none.
 func (w *Windows) Horizon(next int64) Point {
-	horizon := Point{Offset: next, Watermark: w.watermark}
-	for _, s := range w.states {
-		if s.start.Offset < horizon.Offset {
-			horizon = s.start
-		}
+	if oldest := w.starts.Front(); oldest != nil {
+		return oldest.Value.(*state).start
 	}
-	return horizon
+	return Point{Offset: next, Watermark: w.watermark}
 }
 
 // Resume makes an engine that has seen nothing yet start at a point of the log.
@@ -277,37 +238,13 @@ func (w *Windows) Resume(p Point) { w.watermark = p.Watermark }
 // Stats count what happened to matches on their way into findings.
 type Stats struct {
 	Live    int   // findings that are open
-	Evicted int64 // findings closed early because their rule held too many
+	Bytes   int64 // memory of open findings and of closed ones that are remembered, by estimate
+	Evicted int64 // findings closed early because there were too many
 	Unknown int64 // matches of rules that the set does not hold
-	Late    int64 // findings that opened after their bucket had closed
+	Late    int64 // findings that opened, or opened again, after their bucket had closed
 }
 
 // Stats returns the counts so far.
 func (w *Windows) Stats() Stats {
-	return Stats{Live: len(w.states), Evicted: w.evicted, Unknown: w.unknown, Late: w.late}
-}
-
-// closingHeap orders live findings by when they close, then by id.
-type closingHeap []*state
-
-func (h closingHeap) Len() int { return len(h) }
-func (h closingHeap) Less(i, j int) bool {
-	a, b := h[i], h[j]
-	return cmp.Or(a.closeAt.Compare(b.closeAt), slices.Compare(a.finding.ID[:], b.finding.ID[:])) < 0
-}
-func (h closingHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-func (h *closingHeap) Push(x any) {
-	s := x.(*state)
-	s.index = len(*h)
-	*h = append(*h, s)
-}
-func (h *closingHeap) Pop() any {
-	old := *h
-	s := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return s
+	return Stats{Live: w.live.len(), Bytes: w.bytes, Evicted: w.evicted, Unknown: w.unknown, Late: w.late}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -218,6 +219,123 @@ func TestLateMatchIsStillFound(t *testing.T) {
 	if late := w.Stats().Late; late != 1 {
 		t.Errorf("late = %d", late)
 	}
+}
+
+// A second source brings the same events again after their finding has closed.
+func TestCopiesChangeNothing(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{})
+	var matches []Match
+	for i := range 250 { // more than are listed
+		matches = append(matches, hit("joe", i, base.Add(time.Duration(i)*time.Second)))
+	}
+	for i := range matches {
+		w.Add(&matches[i], int64(i), nil)
+	}
+	if said := w.Advance(base.Add(time.Hour), nil); len(said) != 1 || said[0].Count != 250 {
+		t.Fatalf("closing said %+v", said)
+	}
+	for i := range matches {
+		if said := w.Add(&matches[i], int64(250+i), nil); len(said) != 0 {
+			t.Fatalf("copy %d said %+v", i, said)
+		}
+	}
+	if said := w.Advance(base.Add(time.Hour+Remembered-1), nil); len(said) != 0 {
+		t.Errorf("after the copies %+v was said", said)
+	}
+	if s := w.Stats(); s.Bytes == 0 || s.Late != 0 {
+		t.Errorf("stats while it is remembered: %+v", s)
+	}
+	if w.Advance(base.Add(time.Hour+Remembered), nil); w.Stats().Bytes != 0 {
+		t.Errorf("%d bytes are held when all is forgotten", w.Stats().Bytes)
+	}
+}
+
+// What comes after a finding has closed is added to what it had.
+func TestReopenedFindingGoesOn(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{})
+	first := hit("joe", 1, base)
+	w.Add(&first, 0, nil)
+	closed := w.Advance(base.Add(time.Hour), nil)
+	late := hit("joe", 2, base.Add(time.Minute))
+	said := w.Add(&late, 1, nil)
+	said = w.Advance(base.Add(time.Hour+Lateness), said)
+	var got []string
+	for _, f := range append(closed, said...) {
+		got = append(got, fmt.Sprintf("%d %s, count %d, %d listed", f.Revision, f.State, f.Count, len(f.Events)))
+	}
+	want := []string{"2 closed, count 1, 1 listed", "3 open, count 2, 2 listed", "4 closed, count 2, 2 listed"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("announcements (-want +got):\n%s", diff)
+	}
+	if at := w.Horizon(2); at.Offset != 0 {
+		t.Errorf("horizon %d: the first match is needed as long as the finding is remembered", at.Offset)
+	}
+}
+
+// A finding that had to make room goes on from its count and its revision.
+func TestEvictedFindingGoesOn(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{KeysPerRule: 1})
+	a, b, c := hit("joe", 1, base), hit("ann", 2, base), hit("joe", 3, base.Add(time.Minute))
+	var said []Finding
+	for i, m := range []Match{a, b, c} {
+		said = w.Add(&m, int64(i), said)
+	}
+	said = w.Advance(base.Add(time.Hour), said)
+	last := map[string]Finding{}
+	for _, f := range said {
+		if before, found := last[f.Actor]; found && (f.ID != before.ID || f.Revision <= before.Revision) {
+			t.Errorf("%s: revision %d of %v follows revision %d of %v", f.Actor, f.Revision, f.ID, before.Revision, before.ID)
+		}
+		last[f.Actor] = f
+	}
+	if f := last["joe"]; f.State != StateClosed || f.Count != 2 || !f.Saturated || !f.FirstSeen.Equal(base) {
+		t.Errorf("the finding that came back ends as %+v", f)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	const most = 1 << 20
+	w := NewWindows(testSet(t), Limits{Bytes: most})
+	ids := map[FindingID]bool{}
+	for i := range 5_000 {
+		m := hit(fmt.Sprint("user", i%2_500), i, base)
+		for _, f := range w.Add(&m, int64(i), nil) {
+			ids[f.ID] = true
+		}
+		if held := w.Stats().Bytes; held > most {
+			t.Fatalf("after %d matches %d bytes are held, more than %d", i, held, most)
+		}
+	}
+	for _, f := range w.Finish(nil) {
+		ids[f.ID] = true
+	}
+	if len(ids) != 2_500 || w.Stats().Evicted == 0 {
+		t.Errorf("%d findings were announced, want 2500; stats %+v", len(ids), w.Stats())
+	}
+	if s := w.Stats(); s.Bytes != 0 || s.Live != 0 {
+		t.Errorf("at the end %+v", s)
+	}
+}
+
+// The estimate of memory is not far from what is held.
+func TestMemoryEstimate(t *testing.T) {
+	w := NewWindows(testSet(t), Limits{Bytes: 1 << 40})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range 100_000 {
+		m := hit(fmt.Sprint("user", i%5_000), i, base)
+		w.Add(&m, int64(i), nil)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	held := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	estimate := w.Stats().Bytes
+	t.Logf("%d MiB held, %d MiB by estimate", held>>20, estimate>>20)
+	if estimate < held/2 || estimate > 3*held {
+		t.Errorf("the estimate is %d bytes, %d are held", estimate, held)
+	}
+	runtime.KeepAlive(w)
 }
 
 func TestKeysOfARuleAreBounded(t *testing.T) {

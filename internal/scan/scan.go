@@ -217,7 +217,23 @@ func (s *Scanner) skip(file string, line int, err error) {
 
 // Finish ends the scan: it returns the closed findings and what was counted.
 func (s *Scanner) Finish() ([]detect.Finding, Summary) {
-	findings := s.windows.Finish(s.evicted)
+	findings := newest(s.windows.Finish(s.evicted))
 	s.summary.Windows = s.windows.Stats()
 	return findings, s.summary
+}
+
+// newest returns the last of what was said of each finding, in the order in
+// which it was said: one that made room may have come back.
+func newest(said []detect.Finding) []detect.Finding {
+	last := map[detect.FindingID]int{}
+	for i := range said {
+		last[said[i].ID] = i
+	}
+	findings := said[:0]
+	for i := range said {
+		if last[said[i].ID] == i {
+			findings = append(findings, said[i])
+		}
+	}
+	return findings
 }

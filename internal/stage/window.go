@@ -27,6 +27,7 @@ type Windowing struct {
 type windowMetrics struct {
 	findings *prometheus.CounterVec
 	live     *prometheus.GaugeVec
+	memory   *prometheus.GaugeVec
 	dropped  *prometheus.CounterVec
 	late     prometheus.Counter
 	lost     prometheus.Counter
@@ -41,15 +42,17 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 			[]string{"severity", "state"}),
 		live: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_live_findings", Help: "Findings that are open."},
 			[]string{"partition"}),
+		memory: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_memory_bytes", Help: "Memory of open findings and of closed ones that are remembered, by estimate."},
+			[]string{"partition"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), matches of rules that are gone (unknown_rule) and records that are no matches (undecodable)."},
 			[]string{"reason"}),
-		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened after the time of their bucket had passed."}),
+		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened, or opened again, after the time of their bucket had passed."}),
 		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_lost_records_total", Help: "Records that retention removed before they were read."}),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_replayed_records_total", Help: "Records that were read again to restore open findings."}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_append_retries_total", Help: "Appends that were tried again because the log took no records."},
 			[]string{"topic"}),
 	}
-	reg.MustRegister(m.findings, m.live, m.dropped, m.late, m.lost, m.replayed, m.retries)
+	reg.MustRegister(m.findings, m.live, m.memory, m.dropped, m.late, m.lost, m.replayed, m.retries)
 	return &Windowing{
 		set:     set,
 		limits:  limits,
@@ -76,6 +79,7 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 		position: position.Offset,
 		clock:    clock{},
 		live:     s.metrics.live.WithLabelValues(fmt.Sprint(claim.Partition())),
+		memory:   s.metrics.memory.WithLabelValues(fmt.Sprint(claim.Partition())),
 	}
 	start := position.Offset
 	var n note
@@ -120,6 +124,7 @@ type windowRun struct {
 	found    []detect.Finding
 	stats    detect.Stats
 	live     prometheus.Gauge
+	memory   prometheus.Gauge
 }
 
 // take hands records to the windows and announces what comes of it.
@@ -170,5 +175,6 @@ func (r *windowRun) count() {
 	m.dropped.WithLabelValues("unknown_rule").Add(float64(now.Unknown - r.stats.Unknown))
 	m.late.Add(float64(now.Late - r.stats.Late))
 	r.live.Set(float64(now.Live))
+	r.memory.Set(float64(now.Bytes))
 	r.stats = now
 }
