@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/detect"
@@ -72,8 +74,8 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 		return m, fmt.Errorf("header %s: %w", headerReceived, err)
 	}
 	m.Kind = Kind(r.Header(headerKind))
-	if n, err := fmt.Sscanf(string(r.Header(headerSource)), "%d/%d", &m.Source, &m.Sources); err != nil || n != 2 || m.Source < 0 || m.Source >= m.Sources {
-		return m, fmt.Errorf("header %s: %q is not a partition and a number of partitions", headerSource, r.Header(headerSource))
+	if m.Source, m.Sources, err = parseSource(string(r.Header(headerSource))); err != nil {
+		return m, err
 	}
 	m.Sender = string(r.Header(headerSender))
 	m.Received = received
@@ -88,3 +90,17 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 	}
 	return m, nil
 }
+
+// parseSource reads "partition/partitions".
+func parseSource(text string) (source, sources int, err error) {
+	first, second, _ := strings.Cut(text, "/")
+	source, err1 := strconv.Atoi(first)
+	sources, err2 := strconv.Atoi(second)
+	if err1 != nil || err2 != nil || source < 0 || source >= sources || sources > maxSources {
+		return 0, 0, fmt.Errorf("header %s: %q is not a partition and a number of partitions", headerSource, text)
+	}
+	return source, sources, nil
+}
+
+// maxSources bounds what a record makes a reader allocate.
+const maxSources = 1 << 16

@@ -6,6 +6,8 @@ package topic
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
@@ -105,9 +107,13 @@ func DecodeEvent(r *stream.Record) (Event, error) {
 }
 
 func checkVersion(r *stream.Record) error {
-	var major, minor int
-	v := r.Header(headerVersion)
-	if n, err := fmt.Sscanf(string(v), "%d.%d", &major, &minor); err != nil || n != 2 {
+	v := string(r.Header(headerVersion))
+	if v == Version {
+		return nil
+	}
+	first, second, ok := strings.Cut(v, ".")
+	major, err := strconv.ParseUint(first, 10, 16)
+	if _, err2 := strconv.ParseUint(second, 10, 16); !ok || err != nil || err2 != nil {
 		return fmt.Errorf("header %s: %q is not a schema version", headerVersion, v)
 	}
 	if major > 1 {
