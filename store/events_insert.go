@@ -79,7 +79,9 @@ func (w *eventWriter) send(ctx context.Context, rows []row, token string) error 
 	}
 	start, tries := w.store.clock(), 0
 	err := w.retry.do(ctx, "insert", refused, func(ctx context.Context) error {
-		tries++
+		if tries++; tries > 1 || w.repeating {
+			w.store.metrics.repeated.WithLabelValues("audit_events").Inc()
+		}
 		return insert(ctx, w.store, "audit_events", eventColumns, rows, token)
 	})
 	w.store.metrics.insertTime.WithLabelValues("audit_events").Observe(w.store.clock().Sub(start).Seconds())

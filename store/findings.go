@@ -119,8 +119,11 @@ func (w *findingWriter) insert(ctx context.Context, rows []findingRow) error {
 }
 
 func (w *findingWriter) send(ctx context.Context, rows []findingRow) error {
-	start := w.store.clock()
+	start, tries := w.store.clock(), 0
 	err := w.retry.do(ctx, "insert", refused, func(ctx context.Context) error {
+		if tries++; tries > 1 {
+			w.store.metrics.repeated.WithLabelValues("findings").Inc()
+		}
 		return insert(ctx, w.store, "findings", findingColumns, rows, "")
 	})
 	w.store.metrics.insertTime.WithLabelValues("findings").Observe(w.store.clock().Sub(start).Seconds())

@@ -197,13 +197,22 @@ func (h *harness) count(metric string, labels ...string) float64 {
 	h.t.Helper()
 	m := h.store.metrics
 	vec := map[string]*prometheus.CounterVec{
-		"rows": m.rows, "batches": m.batches, "retries": m.retries, "duplicates": m.duplicates, "set_aside": m.setAside, "lost": m.lost,
+		"rows": m.rows, "batches": m.batches, "retries": m.retries, "duplicates": m.duplicates, "set_aside": m.setAside, "lost": m.lost, "repeated": m.repeated,
 	}[metric]
 	var value dto.Metric
 	if err := vec.WithLabelValues(labels...).Write(&value); err != nil {
 		h.t.Fatal(err)
 	}
 	return value.GetCounter().GetValue()
+}
+
+func gauge(t testing.TB, g prometheus.Gauge) float64 {
+	t.Helper()
+	var value dto.Metric
+	if err := g.Write(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value.GetGauge().GetValue()
 }
 
 // hookConn lets a test stand between the store and the engine at an insert.

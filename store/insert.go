@@ -27,5 +27,8 @@ func insert[R any](ctx context.Context, s *Store, table string, columns []column
 	if err := fill(batch, columns, rows); err != nil {
 		return err
 	}
+	inFlight := s.metrics.inFlight.WithLabelValues(table)
+	inFlight.Inc()
+	defer inFlight.Dec()
 	return batch.Send()
 }

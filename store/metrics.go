@@ -8,6 +8,8 @@ type metrics struct {
 	rows       *prometheus.CounterVec
 	batches    *prometheus.CounterVec
 	insertTime *prometheus.HistogramVec
+	inFlight   *prometheus.GaugeVec
+	repeated   *prometheus.CounterVec
 	lag        *prometheus.GaugeVec
 	retries    *prometheus.CounterVec
 	duplicates *prometheus.CounterVec
@@ -31,6 +33,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help:    "How long an insert took, tries that failed included.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}, []string{"table"}),
+		inFlight:   gauge("inserts_in_flight", "Inserts that were sent and are not answered.", "table"),
+		repeated:   counter("inserts_repeated_total", "Inserts that were sent again, as the engine may have had them before: after a failed try, or after a process that died.", "table"),
 		lag:        gauge("lag_records", "Records of the log that are not committed yet.", "topic", "partition"),
 		retries:    counter("retries_total", "Tries that the engine or the log did not take for now.", "operation"),
 		duplicates: counter("duplicate_events_total", "Events that had come before and were dropped, by where the first one was found.", "found"),
@@ -38,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		lost:       counter("lost_records_total", "Records that the log's retention removed before they were stored.", "topic"),
 		remembered: gauge("remembered_event_ids", "Event ids that are remembered to recognise copies.", "partition"),
 	}
-	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.lag, m.retries, m.duplicates, m.setAside, m.lost, m.remembered} {
+	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.inFlight, m.repeated, m.lag, m.retries, m.duplicates, m.setAside, m.lost, m.remembered} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -13,19 +13,20 @@ func TestMetricsFollowTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*prometheus.CounterVec{m.rows, m.batches, m.retries, m.duplicates, m.lost} {
+	for _, c := range []*prometheus.CounterVec{m.rows, m.batches, m.retries, m.duplicates, m.lost, m.repeated} {
 		c.WithLabelValues("x").Inc()
 	}
 	m.setAside.WithLabelValues("x", "y").Inc()
 	m.lag.WithLabelValues("x", "0").Set(1)
 	m.remembered.WithLabelValues("0").Set(1)
+	m.inFlight.WithLabelValues("x").Set(1)
 	m.insertTime.WithLabelValues("x").Observe(1)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) != 9 {
-		t.Errorf("%d metrics, want 9", len(families))
+	if len(families) != 11 {
+		t.Errorf("%d metrics, want 11", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil {

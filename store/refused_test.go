@@ -123,6 +123,9 @@ func TestEngineThatFailsForNow(t *testing.T) {
 	}
 	lost := true // the answer to the first insert that is done is lost
 	defer h.hook(func(send func() error) error {
+		if n := gauge(t, h.store.metrics.inFlight.WithLabelValues("audit_events")); n != 1 {
+			t.Errorf("%v inserts in flight, want 1", n)
+		}
 		if len(failures) > 0 {
 			err := failures[0]
 			failures = failures[1:]
@@ -140,6 +143,12 @@ func TestEngineThatFailsForNow(t *testing.T) {
 	h.once(list...)
 	if n := h.count("retries", "insert"); n != 4 {
 		t.Errorf("%v retries counted, want 4", n)
+	}
+	if n := h.count("repeated", "audit_events"); n != 4 {
+		t.Errorf("%v repeated inserts counted, want 4", n)
+	}
+	if n := gauge(t, h.store.metrics.inFlight.WithLabelValues("audit_events")); n != 0 {
+		t.Errorf("%v inserts in flight after all, want 0", n)
 	}
 	if len(h.dead.records) != 0 {
 		t.Errorf("%d records were set aside", len(h.dead.records))
