@@ -9,7 +9,6 @@ package detect
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
@@ -59,7 +58,7 @@ type Note struct {
 // one goroutine; several matchers may share a set.
 type Matcher struct {
 	set     *rules.Set
-	fields  []*rules.Field
+	index   *rules.Index
 	machine *rules.Machine
 	scope   rules.Scope
 	notes   []Note
@@ -67,7 +66,11 @@ type Matcher struct {
 
 // NewMatcher returns a matcher for a set.
 func NewMatcher(set *rules.Set) *Matcher {
-	return &Matcher{set: set, fields: set.Fields(), machine: rules.NewMachine()}
+	conditions := make([]*rules.Condition, len(set.Rules))
+	for i, r := range set.Rules {
+		conditions[i] = r.When
+	}
+	return &Matcher{set: set, index: rules.NewIndex(conditions), machine: rules.NewMachine()}
 }
 
 // Match appends what the event matches to dst. Events that say nothing of how
@@ -78,8 +81,9 @@ func (m *Matcher) Match(in *Input, dst []Match) []Match {
 		return dst
 	}
 	m.scope.Reset(in.Cluster, in.RequestID, in.Event)
-	m.machine.Load(&m.scope, m.fields)
-	for _, r := range m.set.Rules {
+	m.machine.Load(&m.scope)
+	for _, i := range m.index.Candidates(m.machine) {
+		r := m.set.Rules[i]
 		if m.holds(r, r.When) && !m.excepted(r, in) {
 			dst = append(dst, m.match(r, in))
 		}
@@ -93,13 +97,12 @@ func (m *Matcher) Notes() []Note { return m.notes }
 func (m *Matcher) holds(r *rules.Rule, c *rules.Condition) bool {
 	holds, err := m.machine.Eval(c)
 	switch {
-	case err == nil:
-	case errors.Is(err, audit.ErrUnknown):
-		m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeBlind})
-	default:
+	case err != nil:
 		m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeFailed, Err: err})
+	case holds == rules.Unknown:
+		m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeBlind})
 	}
-	return holds && err == nil
+	return holds == rules.True
 }
 
 // excepted reports whether an exception surely takes the match away.
@@ -109,7 +112,7 @@ func (m *Matcher) excepted(r *rules.Rule, in *Input) bool {
 		if !e.Expires.IsZero() && !in.Event.StageTime.Before(e.Expires) {
 			continue
 		}
-		if holds, err := m.machine.Eval(e.When); holds && err == nil {
+		if holds, _ := m.machine.Eval(e.When); holds == rules.True {
 			m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeExcepted, Exception: e.Name})
 			return true
 		}

@@ -11,9 +11,8 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
-
-	"github.com/klaxon-dev/klaxon/audit"
 )
 
 // Bounds on a condition.
@@ -28,7 +27,10 @@ const (
 // safe for concurrent use, each goroutine with a Machine of its own.
 type Condition struct {
 	text    string
-	program *vm.Program
+	program *vm.Program // the whole of it: what the condition means
+	holds   closure     // the same by parts, which knows what is unknown
+	parts   int         // of holds that are left to the virtual machine
+	uses    map[string]*use
 	fields  []*Field // all that it reads
 }
 
@@ -64,7 +66,38 @@ func compileCondition(text string) (*Condition, error) {
 	if err != nil {
 		return nil, fromExpr(err, text)
 	}
-	return &Condition{text: text, program: program, fields: binder.used()}, nil
+	c := &Condition{text: text, program: program, fields: binder.used()}
+	return c, c.compileParts()
+}
+
+// compileParts makes closures of what program does.
+func (c *Condition) compileParts() error {
+	tree, err := parser.Parse(c.text)
+	if err != nil {
+		return fromExpr(err, c.text)
+	}
+	parts := &closures{uses: map[string]*use{}}
+	parts.rest = func(n ast.Node) closure {
+		part, compileErr := compilePart(n)
+		err = errors.Join(err, compileErr)
+		return part
+	}
+	c.holds = parts.condition(tree.Node)
+	c.parts, c.uses = parts.parts, parts.uses
+	return err
+}
+
+// compilePart compiles a part of a condition, which has been checked as a whole,
+// for the virtual machine.
+func compilePart(n ast.Node) (closure, error) {
+	text := n.String()
+	binder := &binder{text: text}
+	program, err := expr.Compile(text, options(binder)...)
+	if err != nil {
+		return nil, fromExpr(err, text)
+	}
+	fields := binder.used()
+	return func(m *Machine) Truth { return m.run(program, fields) }, nil
 }
 
 // builtins are the functions of the expression language that conditions may
@@ -375,43 +408,4 @@ func columnOf(text string, offset int) int {
 	r := []rune(text)
 	before := string(r[:min(offset, len(r))])
 	return len([]rune(before[strings.LastIndexByte(before, '\n')+1:]))
-}
-
-// Machine evaluates conditions. It is used by one goroutine.
-type Machine struct {
-	vm  vm.VM
-	env map[string]any
-}
-
-// NewMachine returns a machine.
-func NewMachine() *Machine {
-	m := &Machine{env: map[string]any{}}
-	m.vm.MemoryBudget = memoryBudget
-	return m
-}
-
-// Load makes s the event that Eval evaluates on, for conditions that read no
-// other fields than these.
-func (m *Machine) Load(s *Scope, fields []*Field) {
-	m.env[scopeName] = s
-	for _, f := range fields {
-		if f.get != nil {
-			m.env[flatName(f.Name)] = f.get(s)
-		}
-	}
-}
-
-// Eval reports whether the condition holds on the loaded event. An error that
-// wraps audit.ErrUnknown says that the event does not hold what the answer
-// depends on; any other that the condition cannot be evaluated on it.
-func (m *Machine) Eval(c *Condition) (bool, error) {
-	out, err := m.vm.Run(c.program, m.env)
-	if err != nil {
-		if errors.Is(err, audit.ErrUnknown) {
-			return false, audit.ErrUnknown
-		}
-		return false, fmt.Errorf("evaluate %q: %w", cut(c.text, 60), err)
-	}
-	holds, _ := out.(bool)
-	return holds, nil
 }

@@ -16,10 +16,34 @@ type Field struct {
 	// may leave out.
 	Body bool
 
-	zero any                       // a value of the field's type
-	get  func(*Scope) any          // fields of every event
-	lazy func(*Scope) (any, error) // fields that cost something, and all of the body
+	index int                       // in the vocabulary
+	zero  any                       // a value of the field's type
+	get   func(*Scope) any          // fields of every event
+	lazy  func(*Scope) (any, error) // fields that cost something, and all of the body
+
+	// At most one of these is there, by the field's type; none for the body.
+	text   func(*Scope) string
+	flag   func(*Scope) bool
+	number func(*Scope) int
+	list   func(*Scope) []string
 }
+
+// when makes a closure of a test of the field, which is unknown where the field is.
+func (f *Field) when(test func(*Scope) bool) closure {
+	index := f.index
+	return func(m *Machine) Truth {
+		if m.hidden.has(index) {
+			return Unknown
+		}
+		return truth(test(m.scope))
+	}
+}
+
+// fieldSet is a set of fields of the vocabulary.
+type fieldSet [2]uint64
+
+func (s *fieldSet) has(index int) bool { return s[index>>6]&(1<<(index&63)) != 0 }
+func (s *fieldSet) add(index int)      { s[index>>6] |= 1 << (index & 63) }
 
 // Text returns the field's value as text; only scalar fields have one.
 func (f *Field) Text(s *Scope) string {
@@ -78,23 +102,41 @@ func (f *Field) Type() string {
 // documentation.
 func Vocabulary() []Field { return slices.Clone(vocabulary) }
 
-var vocabulary = slices.Concat(eventFields, derivedFields, bodyFields)
+var vocabulary = numbered(slices.Concat(eventFields, derivedFields, bodyFields))
+
+func numbered(fields []Field) []Field {
+	for i := range fields {
+		fields[i].index = i
+	}
+	return fields
+}
 
 func str(name, doc string, get func(*Scope) string) Field {
-	return Field{Name: name, Doc: doc, zero: "", get: func(s *Scope) any { return get(s) }}
+	return Field{Name: name, Doc: doc, zero: "", get: func(s *Scope) any { return get(s) }, text: get}
 }
 
 func boolean(name, doc string, get func(*Scope) bool) Field {
-	return Field{Name: name, Doc: doc, zero: false, get: func(s *Scope) any { return get(s) }}
+	return Field{Name: name, Doc: doc, zero: false, get: func(s *Scope) any { return get(s) }, flag: get}
+}
+
+func integer(name, doc string, get func(*Scope) int) Field {
+	return Field{Name: name, Doc: doc, zero: 0, get: func(s *Scope) any { return get(s) }, number: get}
 }
 
 func list(name, doc string, get func(*Scope) []string) Field {
-	return Field{Name: name, Doc: doc, zero: []string(nil), get: func(s *Scope) any { return get(s) }}
+	return Field{Name: name, Doc: doc, zero: []string(nil), get: func(s *Scope) any { return get(s) }, list: get}
 }
 
 func derived[T any](name, doc string, get func(*Scope) T) Field {
 	var zero T
-	return Field{Name: name, Doc: doc, zero: zero, lazy: func(s *Scope) (any, error) { return get(s), nil }}
+	f := Field{Name: name, Doc: doc, zero: zero, lazy: func(s *Scope) (any, error) { return get(s), nil }}
+	switch get := any(get).(type) {
+	case func(*Scope) string:
+		f.text = get
+	case func(*Scope) bool:
+		f.flag = get
+	}
+	return f
 }
 
 func body[T any](name, doc string, get func(*Scope) (T, error)) Field {
@@ -131,7 +173,7 @@ var eventFields = []Field{
 	str("objectRef.apiGroup", "", func(s *Scope) string { return s.Event.ObjectRef.APIGroup }),
 	str("objectRef.apiVersion", "", func(s *Scope) string { return s.Event.ObjectRef.APIVersion }),
 	str("objectRef.resourceVersion", "", func(s *Scope) string { return s.Event.ObjectRef.ResourceVersion }),
-	{Name: "responseStatus.code", Doc: "HTTP status; 101 for exec and its kin", zero: 0, get: func(s *Scope) any { return int(s.Event.ResponseStatus.Code) }},
+	integer("responseStatus.code", "HTTP status; 101 for exec and its kin", func(s *Scope) int { return int(s.Event.ResponseStatus.Code) }),
 	str("responseStatus.status", "", func(s *Scope) string { return s.Event.ResponseStatus.Status }),
 	str("responseStatus.reason", "", func(s *Scope) string { return s.Event.ResponseStatus.Reason }),
 	str("responseStatus.message", "", func(s *Scope) string { return s.Event.ResponseStatus.Message }),

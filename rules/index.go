@@ -1,0 +1,141 @@
+package rules
+
+import "strings"
+
+// Index finds the conditions of a set that may hold on an event, by an outline
+// of it: a few of its fields. For each outline that it meets it evaluates all
+// conditions once, with every other field unknown; those that are false then are
+// false on every event of that outline. It is used by one goroutine.
+type Index struct {
+	conditions []*Condition
+	uses       []*use // by outlineTexts: what the conditions compare it with
+	candidates map[outline][]int
+	normal     map[outline][]int
+}
+
+// Bounds on what an index remembers: clients choose resources and subresources.
+const (
+	maxOutlines = 4_096
+	otherValue  = "\x00other" // stands for all values that no condition names
+)
+
+// outline is what an event is looked up by.
+type outline struct {
+	texts [len(outlineTexts)]string
+	flags [len(outlineFlags)]bool
+}
+
+var (
+	outlineTexts = [...]string{"verb", "objectRef.resource", "objectRef.subresource", "actor.kind"}
+	outlineFlags = [...]string{"allowed", "denied", "actor.controller"}
+)
+
+// NewIndex returns an index of conditions.
+func NewIndex(conditions []*Condition) *Index {
+	x := &Index{conditions: conditions, candidates: map[outline][]int{}, normal: map[outline][]int{}}
+	for _, name := range outlineTexts {
+		all := &use{constants: map[string]struct{}{}}
+		for _, c := range conditions {
+			if u := c.uses[name]; u != nil {
+				all.open = all.open || u.open
+				for constant := range u.constants {
+					all.constants[constant] = struct{}{}
+				}
+			}
+		}
+		x.uses = append(x.uses, all)
+	}
+	return x
+}
+
+// Candidates returns the numbers of the conditions that may hold on the event
+// that m has loaded, in ascending order. The slice is the index's own.
+func (x *Index) Candidates(m *Machine) []int {
+	o := outlineOf(m.scope)
+	found, known := x.candidates[o]
+	if !known {
+		found = x.find(m, o)
+		if len(x.candidates) >= maxOutlines {
+			clear(x.candidates)
+		}
+		x.candidates[o.clone()] = found
+	}
+	return found
+}
+
+// find returns the candidates of an outline that was not met yet.
+func (x *Index) find(m *Machine, o outline) []int {
+	o = x.normalize(o)
+	found, known := x.normal[o]
+	if known {
+		return found
+	}
+	hidden := m.hidden
+	m.hidden = unlessOutlined
+	for i, c := range x.conditions {
+		if c.holds(m) != False {
+			found = append(found, i)
+		}
+	}
+	m.hidden = hidden
+	if len(x.normal) >= maxOutlines {
+		clear(x.normal)
+	}
+	x.normal[o.clone()] = found
+	return found
+}
+
+// normalize replaces texts that no condition tells apart.
+func (x *Index) normalize(o outline) outline {
+	for i, u := range x.uses {
+		if _, named := u.constants[o.texts[i]]; !named && !u.open {
+			o.texts[i] = otherValue
+		}
+	}
+	return o
+}
+
+func outlineOf(s *Scope) (o outline) {
+	for i, f := range outlinedTexts {
+		o.texts[i] = f.text(s)
+	}
+	for i, f := range outlinedFlags {
+		o.flags[i] = f.flag(s)
+	}
+	return o
+}
+
+// clone copies the texts: they are views into the event.
+func (o outline) clone() outline {
+	for i := range o.texts {
+		o.texts[i] = strings.Clone(o.texts[i])
+	}
+	return o
+}
+
+var (
+	outlinedTexts  = fieldsNamed(outlineTexts[:])
+	outlinedFlags  = fieldsNamed(outlineFlags[:])
+	unlessOutlined = allBut(outlinedTexts, outlinedFlags)
+)
+
+func fieldsNamed(names []string) []*Field {
+	fields := make([]*Field, len(names))
+	for i, name := range names {
+		fields[i] = lookup(name)
+	}
+	return fields
+}
+
+func allBut(known ...[]*Field) fieldSet {
+	var s fieldSet
+	for i := range vocabulary {
+		s.add(i)
+	}
+	for _, fields := range known {
+		for _, f := range fields {
+			s[f.index>>6] &^= 1 << (f.index & 63)
+		}
+	}
+	return s
+}
