@@ -43,7 +43,7 @@ func (p *post) run(ctx context.Context, src io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return p.flush(ctx)
 		case errors.As(err, &bad):
-			p.addLetter(bad.Reason, bad.Item, int64(len(bad.Item)))
+			p.addLetter(topic.DeadLetter{Reason: bad.Reason, Offset: bad.Offset, Fault: bad.At, Length: int64(len(bad.Item))}, bad.Item)
 		case errors.As(err, &badBody):
 			if err := p.setAside(in, badBody); err != nil {
 				return err
@@ -85,7 +85,7 @@ func (p *post) setAside(in *body, bad *audit.BodyError) error {
 			return err
 		}
 	}
-	p.addLetter("body_"+bad.Reason, text, length)
+	p.addLetter(topic.DeadLetter{Reason: topic.ReasonBody + bad.Reason, Offset: bad.Offset, Length: length}, text)
 	return nil
 }
 
@@ -94,7 +94,7 @@ func (p *post) addItem(item []byte) {
 	e := &p.event
 	clean, err := p.Redactor.Redact(item, e)
 	if err != nil {
-		p.addLetter("redact", item, int64(len(item)))
+		p.addLetter(topic.DeadLetter{Reason: topic.ReasonRedact, Length: int64(len(item))}, item)
 		return
 	}
 	p.metrics.observeAge(e.StageTime, p.received)
@@ -110,16 +110,11 @@ func (p *post) addItem(item []byte) {
 	p.chunk.bytes += int64(len(item))
 }
 
-// addLetter seals what could not be read, or its first part.
-func (p *post) addLetter(reason string, text []byte, length int64) {
-	p.metrics.malformed.WithLabelValues(reason).Inc()
-	letter := topic.DeadLetter{
-		Reason:   reason,
-		Cluster:  p.sender.Cluster,
-		Sender:   p.sender.Name,
-		Received: p.received,
-		Length:   length,
-	}
+// addLetter seals what could not be read, or its first part. The letter has its
+// reason, place and length.
+func (p *post) addLetter(letter topic.DeadLetter, text []byte) {
+	p.metrics.malformed.WithLabelValues(letter.Reason).Inc()
+	letter.Cluster, letter.Sender, letter.Received = p.sender.Cluster, p.sender.Name, p.received
 	p.Sealer.Seal(&letter, text[:min(int64(len(text)), p.Limits.DeadLetterBytes)])
 	p.chunk.letters = append(p.chunk.letters, letter.Record(p.letterPartitions))
 	p.chunk.bytes += int64(len(text))
@@ -151,7 +146,7 @@ func (p *post) appendEvents(ctx context.Context) error {
 		one := p.chunk.events[i : i+1]
 		err := p.append(ctx, topic.Events, one)
 		if errors.Is(err, stream.ErrTooLarge) {
-			p.addLetter("log_size", one[0].Value, int64(len(one[0].Value)))
+			p.addLetter(topic.DeadLetter{Reason: topic.ReasonLogSize, Length: int64(len(one[0].Value))}, one[0].Value)
 			continue
 		}
 		if err != nil {

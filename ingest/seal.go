@@ -6,8 +6,10 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
+	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/internal/topic"
 )
 
@@ -16,17 +18,25 @@ const sealInfo = "klaxon dead letter v1"
 
 // Sealer encrypts dead letters: what could not be read could not be redacted
 // either, so it lies in the log only as AES-256-GCM under a key derived (HKDF,
-// SHA-256) from the installation's redaction key. A letter's headers are
-// authenticated with it. It is safe for concurrent use.
+// SHA-256) from the installation's redaction key. What a letter says of itself
+// is authenticated with it. It is safe for concurrent use.
 type Sealer struct {
-	aead cipher.AEAD // with a random nonce before each text: good for 2^32 letters
+	aead  cipher.AEAD // with a random nonce before each text: good for 2^32 letters
+	keyID string
 }
+
+// Errors of Open.
+var (
+	errOtherKey = errors.New("another key sealed it")
+	errChanged  = errors.New("it is not what was sealed: it, or what is said of it, was changed or damaged since")
+)
 
 // NewSealer derives the key from the redaction key, which has at least 32
 // bytes.
 func NewSealer(redactionKey []byte) (*Sealer, error) {
-	if len(redactionKey) < 32 {
-		return nil, fmt.Errorf("dead letters: the redaction key has %d bytes, want at least 32", len(redactionKey))
+	redactor, err := audit.NewRedactor(redactionKey)
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
 	}
 	key, err := hkdf.Key(sha256.New, redactionKey, nil, sealInfo, 32)
 	if err != nil {
@@ -40,31 +50,37 @@ func NewSealer(redactionKey []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	return &Sealer{aead: aead}, nil
+	return &Sealer{aead: aead, keyID: redactor.KeyID()}, nil
 }
 
-// Seal sets d.Sealed from text and d's other fields.
+// Seal sets what d holds of text from it and from d's other fields.
 func (s *Sealer) Seal(d *topic.DeadLetter, text []byte) {
+	d.KeyID, d.Kept = s.keyID, int64(len(text))
 	d.Sealed = s.aead.Seal(nil, nil, text, letterHeaders(d))
 }
 
-// Open returns what Seal was given. It fails if any field of d has changed
-// since, or under another key.
+// Open returns what Seal was given. Its error names the key that is needed,
+// where that is another, or says that d has changed since. Where a letter began
+// and broke is not authenticated: it helps to read, and decides nothing.
 func (s *Sealer) Open(d *topic.DeadLetter) ([]byte, error) {
+	if d.KeyID != "" && d.KeyID != s.keyID {
+		return nil, fmt.Errorf("%w: the redaction key with the id %.64q, and this is %s: a serve that has it as redaction.key_file opens the letter", errOtherKey, d.KeyID, s.keyID)
+	}
 	text, err := s.aead.Open(nil, nil, d.Sealed, letterHeaders(d))
 	if err != nil {
-		return nil, fmt.Errorf("dead letter: it was sealed with another key, or changed since: %w", err)
+		return nil, errChanged
 	}
 	return text, nil
 }
 
 // letterHeaders writes what a letter says of itself, each part with its length.
+// The time is as fine as the store keeps it.
 func letterHeaders(d *topic.DeadLetter) []byte {
 	var b []byte
 	for _, s := range []string{d.Reason, string(d.Cluster), d.Sender} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}
-	b = binary.BigEndian.AppendUint64(b, uint64(d.Received.UnixNano()))
+	b = binary.BigEndian.AppendUint64(b, uint64(d.Received.UnixMicro()))
 	return binary.BigEndian.AppendUint64(b, uint64(d.Length))
 }

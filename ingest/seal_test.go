@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,16 +68,31 @@ func TestOpenRefuses(t *testing.T) {
 	f("another cluster", func(d *topic.DeadLetter) { d.Cluster = "prod-2" })
 	f("another sender", func(d *topic.DeadLetter) { d.Sender = "prod-2" })
 	f("parts moved", func(d *topic.DeadLetter) { d.Cluster, d.Sender = "prod-1p", "rod-1" })
-	f("another time", func(d *topic.DeadLetter) { d.Received = d.Received.Add(1) })
+	f("another time", func(d *topic.DeadLetter) { d.Received = d.Received.Add(time.Microsecond) })
 	f("another length", func(d *topic.DeadLetter) { d.Length++ })
 	f("cut", func(d *topic.DeadLetter) { d.Sealed = d.Sealed[:len(d.Sealed)-1] })
 	f("empty", func(d *topic.DeadLetter) { d.Sealed = nil })
 	f("changed", func(d *topic.DeadLetter) { d.Sealed[len(d.Sealed)-1] ^= 1 })
+}
 
+func TestOpenSaysWhichKeyIsNeeded(t *testing.T) {
+	first, second := testSealer(t, testKey), testSealer(t, bytes.Repeat([]byte("x"), 32))
 	d := testLetter()
-	testSealer(t, testKey).Seal(&d, []byte("s3cret"))
-	if _, err := testSealer(t, bytes.Repeat([]byte("x"), 32)).Open(&d); err == nil {
-		t.Error("opened with another key")
+	first.Seal(&d, []byte("s3cret"))
+	if d.KeyID != first.keyID || d.Kept != 6 || first.keyID == second.keyID {
+		t.Fatalf("the letter says key %q and %d bytes", d.KeyID, d.Kept)
+	}
+	_, err := second.Open(&d)
+	if !errors.Is(err, errOtherKey) || !strings.Contains(err.Error(), first.keyID) || !strings.Contains(err.Error(), second.keyID) {
+		t.Errorf("got %v, want both keys' ids", err)
+	}
+	d.KeyID = second.keyID // a lie
+	if _, err := second.Open(&d); !errors.Is(err, errChanged) {
+		t.Errorf("got %v, want %v", err, errChanged)
+	}
+	d.KeyID = "" // as older versions wrote it
+	if text, err := first.Open(&d); err != nil || string(text) != "s3cret" {
+		t.Errorf("got %q, %v", text, err)
 	}
 }
 

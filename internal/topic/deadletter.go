@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"time"
@@ -16,20 +17,44 @@ const DeadLetters = "deadletter"
 const (
 	headerReason = "reason"
 	headerLength = "length"
+	headerKept   = "kept"
+	headerOffset = "offset"
+	headerFault  = "fault"
+	headerKey    = "key"
 )
+
+// LetterID names a dead letter: the first 128 bits of the SHA-256 of what is
+// sealed. A letter that is written to the log twice has one id; two letters with
+// the same text have two, as no two seals are alike.
+type LetterID [16]byte
 
 // DeadLetter is a record of the topic DeadLetters.
 type DeadLetter struct {
-	Reason   string // a short code: syntax, depth, size, …
+	Reason   string // one of LetterReasons
 	Cluster  audit.ClusterID
 	Sender   string
-	Received time.Time // UTC
+	Received time.Time // UTC; what is finer than a microsecond is not authenticated
 	Length   int64     // bytes of what was set aside; Sealed may hold only the first of them
-	Sealed   []byte    // encrypted: see ingest.Sealer
+	Offset   int64     // where in its request it began, bytes; 0 also where it is of none
+	Fault    int64     // where in it the fault is, bytes; 0 where that is not known
+
+	// Set by ingest.Sealer.
+	Kept   int64  // bytes that are sealed
+	KeyID  string // of the redaction key; "" in letters of older versions
+	Sealed []byte // encrypted
+}
+
+// ID returns the letter's id.
+func (d *DeadLetter) ID() LetterID {
+	sum := sha256.Sum256(d.Sealed)
+	return LetterID(sum[:16])
 }
 
 // Record encodes d. The partition is any: it follows from the sealed bytes.
 func (d *DeadLetter) Record(partitions int) stream.Record {
+	number := func(key string, n int64) stream.Header {
+		return stream.Header{Key: key, Value: strconv.AppendInt(nil, n, 10)}
+	}
 	r := stream.Record{
 		Headers: []stream.Header{
 			{Key: headerVersion, Value: []byte(Version)},
@@ -37,7 +62,11 @@ func (d *DeadLetter) Record(partitions int) stream.Record {
 			{Key: headerCluster, Value: []byte(d.Cluster)},
 			{Key: headerSender, Value: []byte(d.Sender)},
 			{Key: headerReceived, Value: d.Received.UTC().AppendFormat(nil, time.RFC3339Nano)},
-			{Key: headerLength, Value: strconv.AppendInt(nil, d.Length, 10)},
+			number(headerLength, d.Length),
+			number(headerOffset, d.Offset),
+			number(headerFault, d.Fault),
+			number(headerKept, d.Kept),
+			{Key: headerKey, Value: []byte(d.KeyID)},
 		},
 		Value: d.Sealed,
 	}
@@ -48,11 +77,13 @@ func (d *DeadLetter) Record(partitions int) stream.Record {
 }
 
 // DecodeDeadLetter decodes a record of DeadLetters. Sealed shares r's memory.
+// Records of older versions lack offset, fault, kept and key: those are zero.
 func DecodeDeadLetter(r *stream.Record) (DeadLetter, error) {
 	d := DeadLetter{
 		Reason:  string(r.Header(headerReason)),
 		Cluster: audit.ClusterID(r.Header(headerCluster)),
 		Sender:  string(r.Header(headerSender)),
+		KeyID:   string(r.Header(headerKey)),
 		Sealed:  r.Value,
 	}
 	if err := checkVersion(r); err != nil {
@@ -62,8 +93,20 @@ func DecodeDeadLetter(r *stream.Record) (DeadLetter, error) {
 	if d.Received, err = time.Parse(time.RFC3339Nano, string(r.Header(headerReceived))); err != nil {
 		return d, fmt.Errorf("header %s: %w", headerReceived, err)
 	}
-	if d.Length, err = strconv.ParseInt(string(r.Header(headerLength)), 10, 64); err != nil {
-		return d, fmt.Errorf("header %s: %w", headerLength, err)
+	for _, n := range []struct {
+		key      string
+		into     *int64
+		optional bool
+	}{
+		{headerLength, &d.Length, false}, {headerOffset, &d.Offset, true}, {headerFault, &d.Fault, true}, {headerKept, &d.Kept, true},
+	} {
+		text := r.Header(n.key)
+		if text == nil && n.optional {
+			continue
+		}
+		if *n.into, err = strconv.ParseInt(string(text), 10, 64); err != nil {
+			return d, fmt.Errorf("header %s: %w", n.key, err)
+		}
 	}
 	return d, nil
 }

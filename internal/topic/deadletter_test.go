@@ -2,6 +2,10 @@ package topic
 
 import (
 	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +21,10 @@ func TestDeadLetterRoundTrip(t *testing.T) {
 		Sender:   "prod-1",
 		Received: time.Date(2026, 11, 21, 9, 0, 0, 123456789, time.UTC),
 		Length:   1 << 40,
+		Offset:   1 << 41,
+		Fault:    17,
+		Kept:     3,
+		KeyID:    "0123456789abcdef",
 		Sealed:   []byte{7, 1, 2},
 	}
 	r := want.Record(4)
@@ -29,6 +37,44 @@ func TestDeadLetterRoundTrip(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestDeadLetterOfAnOlderVersion(t *testing.T) {
+	d := DeadLetter{Reason: "syntax", Received: time.Unix(0, 0).UTC(), Length: 5, Sealed: []byte{1}}
+	r := d.Record(1)
+	r.Headers = slices.DeleteFunc(r.Headers, func(h stream.Header) bool {
+		return slices.Contains([]string{headerOffset, headerFault, headerKept, headerKey}, h.Key)
+	})
+	got, err := DecodeDeadLetter(&r)
+	if diff := cmp.Diff(d, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+}
+
+func TestLetterIDs(t *testing.T) {
+	a, b := DeadLetter{Sealed: []byte("a"), Reason: "syntax"}, DeadLetter{Sealed: []byte("b"), Reason: "syntax"}
+	again := DeadLetter{Sealed: []byte("a")}
+	if a.ID() == b.ID() || a.ID() != again.ID() {
+		t.Errorf("ids %x, %x and %x", a.ID(), b.ID(), again.ID())
+	}
+}
+
+// TestReasonsAreWords holds that reasons can be labels, flags and words of a
+// table, and that each is explained where operators look.
+func TestReasonsAreWords(t *testing.T) {
+	documented, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+	for _, reason := range LetterReasons() {
+		if !word.MatchString(reason) {
+			t.Errorf("%q is no word", reason)
+		}
+		if !strings.Contains(string(documented), "| `"+reason+"` |") {
+			t.Errorf("docs/operations.md has no line for %s", reason)
+		}
 	}
 }
 
@@ -51,6 +97,7 @@ func TestDecodeDeadLetterRefuses(t *testing.T) {
 	f("no version", headerVersion, "", nil)
 	f("no time", headerReceived, "", nil)
 	f("no length", headerLength, "many", nil)
+	f("no place", headerOffset, "", nil)
 }
 
 func FuzzDecodeDeadLetter(f *testing.F) {
