@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -23,7 +24,7 @@ type Redactor struct {
 	macKey  []byte
 	keyID   string
 	targets []target
-	signs   [][]byte // one of them is in every item that holds an object of a target's kind
+	rules   redactRules
 }
 
 // MinKeyBytes is the least length of a redaction key.
@@ -39,22 +40,22 @@ const (
 )
 
 // NewRedactor returns a redactor with a key of at least MinKeyBytes random
-// bytes. One installation has one key.
-func NewRedactor(key []byte) (*Redactor, error) {
+// bytes. One installation has one key. The rules say what is secret besides
+// what always is; an error lists every mistake in them.
+func NewRedactor(key []byte, rules ...RedactRule) (*Redactor, error) {
 	if len(key) < MinKeyBytes {
 		return nil, fmt.Errorf("the redaction key has %d bytes, at least %d are needed", len(key), MinKeyBytes)
 	}
-	r := &Redactor{
+	compiled, err := compileRules(rules)
+	if err != nil {
+		return nil, err
+	}
+	return &Redactor{
 		macKey:  mac(key, []byte("klaxon redaction v1: values")),
 		keyID:   hex.EncodeToString(mac(key, []byte("klaxon redaction v1: id of the key")))[:keyIDDigits],
 		targets: builtinTargets(),
-		// Letters of a kind may be escaped, as no API server writes them.
-		signs: [][]byte{[]byte(`\u004`), []byte(`\u005`), []byte(`\u006`), []byte(`\u007`)},
-	}
-	for i := range r.targets {
-		r.signs = append(r.signs, []byte(r.targets[i].kind+`"`))
-	}
-	return r, nil
+		rules:   compiled,
+	}, nil
 }
 
 // KeyID names the key; the key cannot be found from it.
@@ -66,10 +67,9 @@ func mac(key, message []byte) []byte {
 	return h.Sum(nil)
 }
 
-// appendMarker appends what stands for value.
-func (r *Redactor) appendMarker(dst, value []byte) []byte {
-	dst = append(append(append(dst, markerPrefix...), r.keyID...), ':')
-	return hex.AppendEncode(dst, mac(r.macKey, value)[:hashDigits/2])
+// marker returns what stands for value.
+func (r *Redactor) marker(value []byte) string {
+	return markerPrefix + r.keyID + ":" + hex.EncodeToString(mac(r.macKey, value)[:hashDigits/2])
 }
 
 // isMarker reports whether s stands for a value that was redacted already, with
@@ -100,88 +100,50 @@ func Redacted(item []byte) bool {
 	}
 }
 
-// target is what holds secret values: the bodies about a resource, and objects
-// of a kind wherever they stand.
-type target struct {
-	group, resource string
-	subresource     string // "*": every one and none
-	kind            string
-	within          scope
-}
-
-// builtinTargets are the Secret (bootstrap tokens and tokens of service accounts
-// among them), the token that a TokenRequest issues and the one that a
-// TokenReview carries. Certificate requests are public.
-func builtinTargets() []target {
-	return []target{
-		{group: "", resource: "secrets", subresource: "*", kind: "Secret", within: inSecrets},
-		{group: "", resource: "secrets", subresource: "*", kind: "SecretList", within: inSecrets},
-		{group: "", resource: "serviceaccounts", subresource: "token", kind: "TokenRequest", within: inTokens},
-		{group: "authentication.k8s.io", resource: "tokenreviews", subresource: "*", kind: "TokenReview", within: inTokens},
-	}
-}
-
-// of returns the scope that the bodies of an event are read in.
-func (r *Redactor) of(ref *ObjectRef) scope {
-	for i := range r.targets {
-		t := &r.targets[i]
-		if t.group == ref.APIGroup && t.resource == ref.Resource && (t.subresource == "*" || t.subresource == ref.Subresource) {
-			return t.within
-		}
-	}
-	return outside
-}
-
-// ofKind returns the scope that an object of a kind is read in.
-func (r *Redactor) ofKind(kind string) scope {
-	for i := range r.targets {
-		if r.targets[i].kind == kind {
-			return r.targets[i].within
-		}
-	}
-	return outside
-}
-
-// mayHold reports whether item may hold an object of a target's kind.
-func (r *Redactor) mayHold(item []byte) bool {
-	for _, sign := range r.signs {
-		if bytes.Contains(item, sign) {
-			return true
-		}
-	}
-	return false
-}
-
-var errNotRedactable = errors.New("the event cannot be read for its secrets")
+var (
+	errNotRedactable = errors.New("the event cannot be read for its secrets")
+	errOvergrown     = errors.New("the event's secrets are too many to redact them all")
+)
 
 // Redact returns the event's JSON without secret values, and makes e the event
 // that this is the JSON of. It returns item itself where there is nothing to
 // redact. All but the values is as it was; redacting twice is as good as once.
 //
-// Secret are, by the resource or by the kind of an object in a body: of Secrets
-// everything in data and stringData, values of patches, the annotation
-// last-applied-configuration; of TokenRequests and TokenReviews the token; of all
-// of them the patches of admission webhooks, which the event is annotated with. An
-// error means that nothing of the item may be kept in the clear.
+// Secret are, by the resource or by the kind of an object in a body:
+//
+//   - of Secrets everything in data and stringData, values of patches, annotations
+//     that may hold a copy;
+//   - of TokenRequests and TokenReviews the token;
+//   - what the redactor's rules name in the bodies of their resources;
+//   - of all of them what an error message may quote, and the patches of
+//     admission webhooks, which the event is annotated with.
+//
+// Objects that stand as text in a string are read too. In requestURI, tokens and
+// the values of parameters that are named like them are secret, whatever the
+// event is about. An error means that nothing of the item may be kept in the
+// clear.
 func (r *Redactor) Redact(item []byte, e *Event) ([]byte, error) {
+	return r.redactWithin(item, e, math.MaxInt)
+}
+
+// redactWithin is Redact, but fails with errOvergrown where that would make the
+// item longer by more than growth bytes: a marker may be 30 times its value.
+func (r *Redactor) redactWithin(item []byte, e *Event, growth int) ([]byte, error) {
+	x := redaction{text: text{in: item}, Redactor: r, growth: growth}
 	within := r.of(&e.ObjectRef)
-	if within == outside && !r.mayHold(item) {
+	x.signs = mayHoldKind(item)
+	x.rule = r.rules.of(&e.ObjectRef)
+	x.echoes = (within != outside || x.rule.named) && mayEcho(&e.ResponseStatus)
+	if within == outside && !x.signs && !x.echoes && (!x.rule.any() || !mayHoldBody(item)) && !mayHoldToken(e.RequestURI) {
 		return item, nil
 	}
-	x := redaction{text: text{in: item}, Redactor: r}
 	for key, ok := x.enter(); ok; key, ok = x.next() {
-		switch {
-		case strings.EqualFold(key, "requestObject"), strings.EqualFold(key, "responseObject"):
-			x.body(within)
-		case strings.EqualFold(key, "annotations") && within != outside && x.peek() == '{':
-			x.annotations()
-		case slices.Contains(eventMembers, key):
-			x.skip()
-		default:
-			x.body(outside)
-		}
+		x.eventMember(key, within)
 	}
-	if x.end(); x.odd {
+	if x.end(); x.grown {
+		return nil, errOvergrown
+	}
+	if x.odd {
 		return nil, errNotRedactable
 	}
 	if x.done == 0 {
@@ -193,3 +155,25 @@ func (r *Redactor) Redact(item []byte, e *Event) ([]byte, error) {
 	}
 	return redacted, nil
 }
+
+// eventMember reads the value of a member of the event.
+func (x *redaction) eventMember(key string, within scope) {
+	c := x.peek()
+	switch {
+	case strings.EqualFold(key, "requestObject"), strings.EqualFold(key, "responseObject"):
+		x.body(within, x.rule)
+	case strings.EqualFold(key, "annotations") && c == '{':
+		x.annotations(within)
+	case strings.EqualFold(key, "responseStatus") && x.echoes:
+		x.value(place{scope: inStatus})
+	case strings.EqualFold(key, "requestURI") && c == '"':
+		x.requestURI()
+	case slices.Contains(eventMembers, key):
+		x.skip()
+	default:
+		x.body(outside, resourceRule{})
+	}
+}
+
+// mayHoldBody reports whether item may have a requestObject or a responseObject.
+func mayHoldBody(item []byte) bool { return bytes.Contains(item, []byte(`Object"`)) }

@@ -5,99 +5,119 @@ import (
 	"strings"
 )
 
-// scope is where in a body a value stands; it says what of it is secret.
-type scope uint8
-
-const (
-	outside   scope = iota // nothing
-	inSecrets              // what is named data or stringData, and last-applied-configuration
-	inSecret               // everything that is not known to be harmless in a Secret
-	inTokens               // what is named token
-	inEncoded              // everything; strings are base64
-	inPlain                // everything
-)
-
-const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
-
-// everything reports whether every value in the scope is secret.
-func (s scope) everything() bool { return s == inEncoded || s == inPlain }
-
-// member returns the scope of a member's value.
-func (s scope) member(key string) scope {
-	name := strings.ToLower(key)
-	switch s {
-	case inSecrets, inSecret:
-		switch name {
-		case "data":
-			return inEncoded
-		case "stringdata", lastApplied:
-			return inPlain
-		}
-	case inTokens:
-		if name == "token" {
-			return inPlain
-		}
-	}
-	if s != inSecret {
-		return s
-	}
-	switch name {
-	case "kind", "apiversion", "metadata", "type", "immutable", "$patch":
-		return inSecrets
-	}
-	return inPlain
-}
-
 // redaction copies a text and replaces the secret values in it.
 type redaction struct {
 	text
 	*Redactor
-	out  []byte
-	done int           // in[:done] is in out
-	kind map[int]scope // by position, of the objects whose kind is a target
+	rule   resourceRule // of the event's resource
+	echoes bool         // messages may quote secret values
+	signs  bool         // objects of a target's kind may be in the text
+	level  int          // in how many strings the text lies
+	out    []byte
+	done   int           // in[:done] is in out
+	growth int           // bytes that out may be longer than what it stands for
+	grown  bool          // it would be longer: the text is odd, too
+	kind   map[int]scope // by position, of the objects whose kind is a target
+	nodes  []*node       // stack of those that places are at
 }
 
-// body reads a value that is a whole body.
-func (x *redaction) body(within scope) {
+// place is where a value stands.
+type place struct {
+	scope scope
+	at    []*node // in the paths of rules
+	code  bool    // among a container's command or arguments
+}
+
+// secret reports whether every value at the place is secret.
+func (p *place) secret() bool { return p.scope.everything() }
+
+// body reads a value that is a whole body of an event about what rule is of.
+func (x *redaction) body(within scope, rule resourceRule) {
 	c := x.peek()
-	x.kind = x.kinds()
+	x.kind = nil
+	if x.signs {
+		x.kind = x.kinds()
+	}
 	if own, known := x.kind[x.pos]; known {
 		within = own
 	}
 	switch {
-	case within == inSecrets && c == '{' && x.isSecretItself():
-		x.object(inSecret)
-	case within != outside && c == '[': // a JSON patch
-		for ok := x.enterList(); ok; ok = x.nextElement() {
-			x.operation()
-		}
-	case within != outside && c != '{': // no form that is known
-		x.value(inPlain)
+	case within == outside && !rule.any():
+		x.value(place{})
+	case c == '[': // a JSON patch
+		x.operations(place{scope: within, at: rule.roots})
+	case c == '"' && within == outside:
+		x.embedded(rule.roots)
+	case c != '{': // no form that is known
+		x.value(place{scope: inPlain})
 	default:
-		x.value(within)
+		x.wholeObject(place{scope: within, at: rule.bodies})
 	}
 }
 
+// wholeObject reads a body by its kind.
+func (x *redaction) wholeObject(p place) {
+	switch kind := x.ownKind(); {
+	case kind == "Table":
+		x.table(p)
+		return
+	case kind == "Status" && x.echoes:
+		p.scope = inStatus
+	case p.scope == inSecrets && (kind == "" || kind == "Secret"): // or part of one that a patch sends
+		p.scope = inSecret
+	}
+	x.value(p)
+}
+
 // value reads a value within a body.
-func (x *redaction) value(within scope) {
+func (x *redaction) value(p place) {
 	c := x.peek()
 	start := x.pos
+	x.settle(&p, c)
 	switch {
 	case c == '{':
-		if own, known := x.kind[x.pos]; known && (within == outside || within == inSecrets) {
-			within = own
-		}
-		x.object(within)
+		x.object(p)
 	case c == '[':
+		mark := len(x.nodes)
+		element := place{scope: p.scope, at: x.elements(p.at), code: p.code}
 		for ok := x.enterList(); ok; ok = x.nextElement() {
-			x.value(within)
+			x.value(element)
 		}
-	case !within.everything(), c == 't', c == 'f', c == 'n':
+		x.nodes = x.nodes[:mark]
+	case c == 't', c == 'f', c == 'n':
+		x.skip()
+	case !p.secret() && c == '"':
+		x.stringAt(p)
+	case !p.secret():
 		x.skip()
 	case c == '"':
-		x.replace(start, x.string(), within)
+		x.replace(start, x.string(), p.scope)
 	default:
 		x.replace(start, string(x.raw()), inPlain)
+	}
+}
+
+// settle makes p what it is for a value that begins with c.
+func (x *redaction) settle(p *place, c byte) {
+	if own, known := x.kind[x.pos]; known && (p.scope == outside || p.scope == inSecrets) {
+		p.scope = own
+	}
+	if !p.secret() && (isSecret(p.at) || p.scope == inSecret && c != '{') {
+		p.scope = inPlain
+	}
+}
+
+func (x *redaction) object(p place) {
+	if holdsSets(p.at) && x.hasSetMember() {
+		start := x.pos
+		x.replace(start, string(x.raw()), inPlain)
+		return
+	}
+	for key, ok := x.enter(); ok; key, ok = x.next() {
+		mark := len(x.nodes)
+		code := x.peek() == '[' && (key == "command" || key == "args")
+		x.value(place{scope: p.scope.member(key), at: x.members(p.at, key), code: code})
+		x.nodes = x.nodes[:mark]
 	}
 }
 
@@ -105,20 +125,19 @@ func (x *redaction) value(within scope) {
 // webhooks changed (k8s.io/apiserver/pkg/admission/plugin/webhook/mutating).
 const webhookPatch = "patch.webhook.admission.k8s.io/"
 
-// annotations reads those of an event about a target.
-func (x *redaction) annotations() {
+// annotations reads those of the event.
+func (x *redaction) annotations(within scope) {
 	for key, ok := x.enter(); ok; key, ok = x.next() {
-		if strings.HasPrefix(key, webhookPatch) {
-			x.value(inPlain)
-			continue
+		switch {
+		case !strings.HasPrefix(key, webhookPatch):
+			x.skip()
+		case within != outside:
+			x.value(place{scope: inPlain})
+		case x.rule.any() && x.peek() == '"':
+			x.webhookPatch()
+		default:
+			x.value(place{})
 		}
-		x.skip()
-	}
-}
-
-func (x *redaction) object(within scope) {
-	for key, ok := x.enter(); ok; key, ok = x.next() {
-		x.value(within.member(key))
 	}
 }
 
@@ -133,95 +152,18 @@ func (x *redaction) replace(start int, value string, within scope) {
 			secret = decoded
 		}
 	}
-	x.out = append(append(x.out, x.in[x.done:start]...), '"')
-	x.out = append(x.appendMarker(x.out, secret), '"')
-	x.done = x.pos
+	x.put(start, x.marker(secret))
 }
 
-// operation reads one operation of a JSON patch (RFC 6902). Its path says what
-// its value is; it may come before or behind it.
-func (x *redaction) operation() {
-	if x.peek() != '{' {
-		x.value(inPlain)
+// put writes the string s in the place of in[start:pos].
+func (x *redaction) put(start int, s string) {
+	if x.odd {
 		return
 	}
-	within := inPlain
-	ahead := x.text
-	for key, ok := ahead.enter(); ok; key, ok = ahead.next() {
-		if key == "path" && ahead.peek() == '"' {
-			within = ofPath(ahead.string())
-			continue
-		}
-		ahead.skip()
-	}
-	for key, ok := x.enter(); ok; key, ok = x.next() {
-		switch c := x.peek(); {
-		case key == "value" && (c == '{' || within != inSecret):
-			x.value(within)
-		case c == '"' && (key == "op" || key == "path" || key == "from"):
-			x.skip()
-		default:
-			x.value(inPlain)
-		}
-	}
-}
-
-// ofPath returns the scope of the value that a patch puts at a path of a Secret
-// (a JSON pointer).
-func ofPath(path string) scope {
-	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	switch {
-	case path == "":
-		return inSecret
-	case strings.EqualFold(first, "data"):
-		return inEncoded
-	default:
-		return inPlain
-	}
-}
-
-// isSecretItself reports whether the object at pos is a Secret, or part of one
-// that a patch sends: not a list, a table or a status.
-func (x *redaction) isSecretItself() bool {
-	kind := "Secret"
-	ahead := x.text
-	for key, ok := ahead.enter(); ok; key, ok = ahead.next() {
-		if key == "kind" && ahead.peek() == '"' {
-			kind = ahead.string()
-			continue
-		}
-		ahead.skip()
-	}
-	return kind == "Secret" || kind == ""
-}
-
-// kinds returns the positions of the objects in the value at pos whose kind is
-// a target, each with its scope.
-func (x *redaction) kinds() map[int]scope {
-	found := map[int]scope{}
-	ahead := x.text
-	x.findKinds(&ahead, found)
-	return found
-}
-
-func (x *redaction) findKinds(ahead *text, found map[int]scope) {
-	switch ahead.peek() {
-	case '{':
-		start := ahead.pos
-		for key, ok := ahead.enter(); ok; key, ok = ahead.next() {
-			if strings.EqualFold(key, "kind") && ahead.peek() == '"' {
-				if own := x.ofKind(ahead.string()); own != outside {
-					found[start] = own
-				}
-				continue
-			}
-			x.findKinds(ahead, found)
-		}
-	case '[':
-		for ok := ahead.enterList(); ok; ok = ahead.nextElement() {
-			x.findKinds(ahead, found)
-		}
-	default:
-		ahead.skip()
+	x.out = appendQuoted(append(x.out, x.in[x.done:start]...), s)
+	x.done = x.pos
+	if len(x.out)-x.done > x.growth {
+		x.grown = true
+		x.fail()
 	}
 }

@@ -1,0 +1,119 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+)
+
+// target is what holds secret values: the bodies about a resource, and objects
+// of a kind wherever they stand.
+type target struct {
+	group, resource string
+	subresource     string // "*": every one and none
+	kind            string
+	within          scope
+}
+
+// builtinTargets are the Secret (bootstrap tokens and tokens of service accounts
+// among them), the token that a TokenRequest issues and the one that a
+// TokenReview carries. Certificate requests are public.
+func builtinTargets() []target {
+	return []target{
+		{group: "", resource: "secrets", subresource: "*", kind: "Secret", within: inSecrets},
+		{group: "", resource: "secrets", subresource: "*", kind: "SecretList", within: inSecrets},
+		{group: "", resource: "serviceaccounts", subresource: "token", kind: "TokenRequest", within: inTokens},
+		{group: "authentication.k8s.io", resource: "tokenreviews", subresource: "*", kind: "TokenReview", within: inTokens},
+	}
+}
+
+// of returns the scope that the bodies of an event are read in.
+func (r *Redactor) of(ref *ObjectRef) scope {
+	for i := range r.targets {
+		t := &r.targets[i]
+		if t.group == ref.APIGroup && t.resource == ref.Resource && (t.subresource == "*" || t.subresource == ref.Subresource) {
+			return t.within
+		}
+	}
+	return outside
+}
+
+// ofKind returns the scope that an object of a kind is read in.
+func (r *Redactor) ofKind(kind string) scope {
+	for i := range r.targets {
+		if r.targets[i].kind == kind {
+			return r.targets[i].within
+		}
+	}
+	return outside
+}
+
+// scope is where in a body a value stands; it says what of it is secret.
+type scope uint8
+
+const (
+	outside       scope = iota // nothing
+	inSecrets                  // what is named data or stringData, and annotations that may hold copies
+	inSecret                   // everything that is not known to be harmless in a Secret
+	inAnnotations              // those of a Secret: all but the known ones
+	inTokens                   // what is named token
+	inStatus                   // what is named message
+	inEncoded                  // everything; strings are base64
+	inPlain                    // everything
+)
+
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// everything reports whether every value in the scope is secret.
+func (s scope) everything() bool { return s == inEncoded || s == inPlain }
+
+// member returns the scope of a member's value.
+func (s scope) member(key string) scope {
+	name := strings.ToLower(key)
+	switch s {
+	case inSecrets:
+		return secretsMember(name, inSecrets)
+	case inSecret:
+		switch name {
+		case "kind", "apiversion", "metadata", "type", "immutable", "$patch", "$retainkeys":
+			return inSecrets
+		}
+		return secretsMember(name, inPlain)
+	case inAnnotations:
+		return annotationScope(key)
+	case inTokens:
+		if name == "token" || name == lastApplied {
+			return inPlain
+		}
+	case inStatus:
+		if name == "message" {
+			return inPlain
+		}
+	}
+	return s
+}
+
+// secretsMember returns the scope of a member of a Secret or of something in it.
+func secretsMember(name string, other scope) scope {
+	switch name {
+	case "data":
+		return inEncoded
+	case "stringdata", lastApplied:
+		return inPlain
+	case "annotations":
+		return inAnnotations
+	}
+	return other
+}
+
+// harmlessDomains begin the names of annotations that describe a Secret and
+// never copy it: what the cluster itself writes and the tools that make most
+// Secrets. Other annotations may hold all of a Secret in any form.
+var harmlessDomains = []string{"kubernetes.io", "k8s.io", "cert-manager.io", "helm.sh", "meta.helm.sh", "argocd.argoproj.io"}
+
+func annotationScope(key string) scope {
+	domain, _, found := strings.Cut(key, "/")
+	if found && slices.Contains(harmlessDomains, domain) {
+		return inSecrets
+	}
+	return inPlain
+}
