@@ -12,7 +12,7 @@ import (
 // cursor is where a page ended: the last row's time and id. Pages are in falling
 // order of both, so the next one begins below it, whatever was added meanwhile.
 type cursor struct {
-	kind byte // cursorEvents or cursorFindings
+	kind byte // cursorEvents, cursorFindings or cursorLetters
 	time time.Time
 	id   [16]byte
 }
@@ -20,6 +20,7 @@ type cursor struct {
 const (
 	cursorEvents   = 'e'
 	cursorFindings = 'f'
+	cursorLetters  = 'd'
 	cursorLength   = 1 + 8 + 16
 )
 

@@ -82,7 +82,7 @@ func TestRetention(t *testing.T) {
 		h.config.Retention = retention
 		h.reopen()
 		want := fmt.Sprintf("TTL toDateTime(received) + toIntervalSecond(%d)", int64(retention/time.Second))
-		for _, table := range []string{"audit_events", "findings"} {
+		for _, table := range []string{"audit_events", "findings", "dead_letters"} {
 			if sql := h.definition(table); !strings.Contains(sql, want) {
 				t.Errorf("table %s does not have %s:\n%s", table, want, sql)
 			}
