@@ -130,8 +130,11 @@ func appendNormalUser(dst []byte, u *User) []byte {
 	dst = appendNormalString(dst, u.Username)
 	dst = appendNormalString(dst, u.UID)
 	dst = appendNormalStrings(dst, u.Groups)
+	return appendNormalExtra(dst, u.Extra)
+}
+
+func appendNormalExtra(dst []byte, extra []Extra) []byte {
 	byKey := func(a, b Extra) int { return cmp.Compare(a.Key, b.Key) }
-	extra := u.Extra
 	if !slices.IsSortedFunc(extra, byKey) {
 		extra = slices.SortedFunc(slices.Values(extra), byKey)
 	}

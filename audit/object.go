@@ -14,8 +14,12 @@ var ErrUnknown = errors.New("the event does not hold the object")
 
 // ObjectJSON returns the object as it stands after the request: responseObject,
 // else requestObject where that is the whole object (create, update), else
-// ErrUnknown. A Status that says how a request failed is not an object.
+// ErrUnknown. A Status that says how a request failed is not an object. Where the
+// response was left out, the request does not stand for it.
 func (e *Event) ObjectJSON() ([]byte, error) {
+	if e.ResponseObject == nil && e.Reduced().Concerns("responseObject") {
+		return nil, ErrUnknown
+	}
 	if e.ResponseObject != nil && bodyKind(e.ResponseObject) != "Status" {
 		return e.ResponseObject, nil
 	}

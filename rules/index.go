@@ -11,6 +11,7 @@ type Index struct {
 	uses       []*use // by outlineTexts: what the conditions compare it with
 	candidates map[outline][]int
 	normal     map[outline][]int
+	all        []int
 }
 
 // Bounds on what an index remembers: clients choose resources and subresources.
@@ -45,12 +46,18 @@ func NewIndex(conditions []*Condition) *Index {
 		}
 		x.uses = append(x.uses, all)
 	}
+	for i := range conditions {
+		x.all = append(x.all, i)
+	}
 	return x
 }
 
 // Candidates returns the numbers of the conditions that may hold on the event
 // that m has loaded, in ascending order. The slice is the index's own.
 func (x *Index) Candidates(m *Machine) []int {
+	if m.hidden != (fieldSet{}) { // the outline itself may be unknown
+		return x.all
+	}
 	o := outlineOf(m.scope)
 	found, known := x.candidates[o]
 	if !known {

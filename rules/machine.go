@@ -31,6 +31,7 @@ func NewMachine() *Machine {
 // Load makes s the event that Eval evaluates on.
 func (m *Machine) Load(s *Scope) {
 	m.scope = s
+	m.hidden = hiddenIn(s.Event)
 	m.loaded = fieldSet{}
 	m.env[scopeName] = s
 }

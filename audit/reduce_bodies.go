@@ -1,0 +1,106 @@
+package audit
+
+import "errors"
+
+// parts are those of an event that are left out as a whole.
+type parts uint8
+
+const (
+	partRequest parts = 1 << iota
+	partResponse
+	partRest
+
+	partBodies = partRequest | partResponse
+)
+
+// withoutBodies leaves out the first of these that lets the event fit: the
+// request's body, since the response holds the object as it stands afterwards;
+// the response's; both. Where none does, it returns nil, and e is the redacted
+// event without bodies.
+func (r *Reducer) withoutBodies(item []byte, e *Event) ([]byte, error) {
+	var whole Event // not redacted, and read anew: what is left out may be of any size
+	if err := Scan(item, &whole); err != nil {
+		return nil, err
+	}
+	normalizeBodies(&whole)
+	have := whole.parts()
+	for _, drop := range attempts(have) {
+		last := drop&partBodies == have&partBodies
+		text, err := r.without(&whole, drop, last, e)
+		switch {
+		case errors.Is(err, errOvergrown):
+		case text != nil, err != nil, last:
+			return text, err
+		}
+	}
+	return nil, ErrEventTooLarge
+}
+
+// attempts are the parts to leave out, in order. The rest goes only where it
+// holds secrets without number.
+func attempts(have parts) []parts {
+	bodies := have & partBodies
+	list := []parts{bodies}
+	if bodies == partBodies {
+		list = []parts{partRequest, partResponse, partBodies}
+	}
+	if have&partRest != 0 {
+		list = append(list, bodies|partRest)
+	}
+	return list
+}
+
+func (e *Event) parts() (have parts) {
+	if e.RequestObject != nil {
+		have |= partRequest
+	}
+	if e.ResponseObject != nil {
+		have |= partResponse
+	}
+	if e.Rest != nil {
+		have |= partRest
+	}
+	return have
+}
+
+// without makes e the redacted event without some parts, and returns its JSON
+// if it fits. The last attempt must not fail for the secrets that the event's
+// other members hold: there are fewer of them than bytes.
+func (r *Reducer) without(whole *Event, drop parts, last bool, e *Event) ([]byte, error) {
+	part := r.drop(whole, drop)
+	text := appendItem(&part)
+	if err := Scan(text, e); err != nil {
+		return nil, err
+	}
+	growth := r.growth()
+	if last {
+		growth += 2 * len(text)
+	}
+	if _, err := r.redactor.redactWithin(text, e, growth); err != nil {
+		return nil, err
+	}
+	kept, fits := r.text(e)
+	if !fits {
+		return nil, nil
+	}
+	return kept, Scan(kept, e)
+}
+
+// drop returns the event without some parts, which are marked.
+func (r *Reducer) drop(whole *Event, drop parts) Event {
+	part := *whole
+	m := readMarks(r.redactor, whole.Rest)
+	if drop&partRequest != 0 {
+		m.add("requestObject", part.RequestObject, len(part.RequestObject))
+		part.RequestObject = nil
+	}
+	if drop&partResponse != 0 {
+		m.add("responseObject", part.ResponseObject, len(part.ResponseObject))
+		part.ResponseObject = nil
+	}
+	if drop&partRest != 0 {
+		m.dropOthers()
+	}
+	part.Rest = m.rest()
+	return part
+}
