@@ -15,6 +15,12 @@ type Config struct {
 	// 127.0.0.1:9443.
 	Listen string `yaml:"listen"`
 
+	// Instance names this process where several take events into one log; none
+	// of them may have another's name. It needs redaction.key_file, the same in
+	// all of them: equal secrets and equal events are known by it. Default: none,
+	// this process is the only one.
+	Instance string `yaml:"instance"`
+
 	// TLS holds the receiver's certificate. Default: a generated one for
 	// development.
 	TLS TLSConfig `yaml:"tls"`
@@ -133,6 +139,9 @@ func (c *Config) Validate() error {
 	var problems []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		problems = append(problems, fmt.Errorf("ingest.listen: %q is not host:port", c.Listen))
+	}
+	if c.Instance != "" && !clusterName.MatchString(c.Instance) {
+		problems = append(problems, fmt.Errorf("ingest.instance: %.80q is not a name: 1 to 63 of a-z, 0-9 and '-', with no '-' first or last", c.Instance))
 	}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		problems = append(problems, errors.New("ingest.tls: cert_file and key_file come together"))

@@ -73,6 +73,7 @@ func TestConfigRefuses(t *testing.T) {
 		}
 	}
 	f("listen: here", "ingest.listen")
+	f("instance: A/b", "ingest.instance")
 	f("tls: {cert_file: c}", "come together")
 	f("heartbeat: 1ms", "ingest.heartbeat")
 	f("senders: [{cluster: Prod, token_file: x}]", "not a cluster name")

@@ -18,7 +18,7 @@ func (r *Receiver) Heartbeat(ctx context.Context) error {
 	for _, sender := range r.Senders.Senders() {
 		beat := topic.Event{
 			Kind:     topic.KindHeartbeat,
-			Sender:   sender.Name,
+			Sender:   r.nameOf(sender),
 			Received: r.progress.horizon(sender.Name),
 		}
 		for partition := range r.eventPartitions {

@@ -179,7 +179,7 @@ func newReceiverTest(t testing.TB, change ...func(*receiverSetup)) *receiverTest
 	r.must(err)
 	r.receiver, err = NewReceiver(Options{
 		Producer: s.log, Senders: registry, Redactor: redactor, Sealer: testSealer(t, testKey),
-		Limits: s.config.Limits, Now: s.now, Logger: logger, Registerer: r.metrics,
+		Limits: s.config.Limits, Now: s.now, Logger: logger, Registerer: r.metrics, Instance: s.config.Instance,
 	})
 	r.must(err)
 	r.serve(s, logger)

@@ -102,7 +102,7 @@ func (p *post) addItem(item []byte) {
 		Kind:     topic.KindEvent,
 		ID:       e.ID(p.sender.Cluster),
 		Cluster:  p.sender.Cluster,
-		Sender:   p.sender.Name,
+		Sender:   p.nameOf(p.sender),
 		Received: p.received,
 		Item:     clean,
 	}
@@ -114,7 +114,7 @@ func (p *post) addItem(item []byte) {
 // reason, place and length.
 func (p *post) addLetter(letter topic.DeadLetter, text []byte) {
 	p.metrics.malformed.WithLabelValues(letter.Reason).Inc()
-	letter.Cluster, letter.Sender, letter.Received = p.sender.Cluster, p.sender.Name, p.received
+	letter.Cluster, letter.Sender, letter.Received = p.sender.Cluster, p.nameOf(p.sender), p.received
 	p.Sealer.Seal(&letter, text[:min(int64(len(text)), p.Limits.DeadLetterBytes)])
 	p.chunk.letters = append(p.chunk.letters, letter.Record(p.letterPartitions))
 	p.chunk.bytes += int64(len(text))

@@ -23,8 +23,9 @@ import (
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
-// Options are what a receiver works with. All are required.
+// Options are what a receiver works with. All but Instance are required.
 type Options struct {
+	Instance   string          // see [Config]
 	Producer   stream.Producer // of the topics Events and DeadLetters
 	Senders    *Registry
 	Redactor   *audit.Redactor

@@ -337,7 +337,7 @@ func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
 }
 
 func (a *App) serveWebhook(f files, log stream.Producer, sealer *ingest.Sealer) error {
-	redactor, err := audit.NewRedactor(f.redactionKey)
+	redactor, err := audit.NewRedactor(f.redactionKey, a.config.Redaction.Redact...)
 	if err != nil {
 		return err
 	}
@@ -347,7 +347,7 @@ func (a *App) serveWebhook(f files, log stream.Producer, sealer *ingest.Sealer) 
 	}
 	logger := a.logger.With("part", "ingest")
 	receiver, err := ingest.NewReceiver(ingest.Options{
-		Producer: log, Senders: senders, Redactor: redactor, Sealer: sealer,
+		Producer: log, Senders: senders, Redactor: redactor, Sealer: sealer, Instance: a.config.Ingest.Instance,
 		Limits: a.config.Ingest.Limits, Now: a.clock, Logger: logger, Registerer: a.registry,
 	})
 	if err != nil {

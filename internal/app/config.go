@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/ingest"
 	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/store"
@@ -55,6 +56,9 @@ type RedactionConfig struct {
 	// characters, the same for all processes of an installation. Default: one
 	// that is made in the data directory.
 	KeyFile string `yaml:"key_file"`
+	// Redact names what is secret in the objects of resources, besides Secrets
+	// and tokens, which always are. See docs/redaction.md.
+	Redact []audit.RedactRule `yaml:"redact"`
 }
 
 // StreamConfig is the section stream.
@@ -192,6 +196,10 @@ func (c *Config) validate() error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	problems = append(problems, c.Ingest.Validate(), c.Stream.Local.Validate(), c.Store.Validate(), c.API.Validate())
+	problems = append(problems, audit.CheckRedactRules(c.Redaction.Redact))
+	if c.Ingest.Instance != "" && c.Redaction.KeyFile == "" {
+		problem("redaction.key_file: ingest.instance says that several processes take events: give all of them one key, or equal secrets and equal events are not known as such")
+	}
 	if c.Stream.Kind != "local" {
 		problem("stream.kind: %q is not known: want local", c.Stream.Kind)
 	}

@@ -56,4 +56,28 @@ func TestConfigurationMistakes(t *testing.T) {
 	f("metrics: {listen: '0.0.0.0:9445'}\nlog: {level: loud}\nstream: {kind: kafka9}",
 		"set metrics.token_file", "log.level", "stream.kind")
 	f("store: {kind: clickhouse}", "store.dsn")
+	f("ingest: {instance: a}", "redaction.key_file", "give all of them one key")
+	f("redaction: {redact: [{resource: configmaps, paths: [data..a]}, {resource: Pod}]}",
+		`redaction.redact[0].paths[0]: "data..a", character 6`, `redaction.redact[1].resource: "Pod"`)
+	f("redaction: {redact: [{resources: configmaps}]}", `unknown field "resources"`)
+}
+
+func TestRedactionRules(t *testing.T) {
+	c, err := readConfig(t, `
+ingest: {instance: a}
+redaction:
+  key_file: /etc/klaxon/redaction.key
+  redact:
+    - resource: configmaps
+      paths: [data.*]
+    - resource: databases.example.com
+      paths: [spec.password, 'spec.users[*]."pass.word"']
+    - {resource: "*", paths: ["spec.*[*].env[*].value"]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rules := c.Redaction.Redact; len(rules) != 3 || rules[1].Resource != "databases.example.com" || len(rules[1].Paths) != 2 {
+		t.Errorf("rules: %+v", rules)
+	}
 }
