@@ -129,7 +129,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.runStages(log, set, db)
-	if err := a.serveAPI(files, db); err != nil {
+	if err := a.serveAPI(files, db, sealer); err != nil {
 		return err
 	}
 	if err := a.serveWebhook(files, log, sealer); err != nil {
@@ -283,27 +283,6 @@ func (a *App) engineSocket() (string, error) {
 	return filepath.Join(dir, "engine.sock"), nil
 }
 
-// deadLetters returns what keeps the records that the store cannot take.
-func deadLetters(log stream.Producer, sealer *ingest.Sealer) store.DeadLetter {
-	return func(ctx context.Context, r stream.Record, reason string) error {
-		letter := topic.DeadLetter{Reason: reason, Sender: "store", Received: r.Time, Length: int64(len(r.Value))}
-		if e, err := topic.DecodeEvent(&r); err == nil {
-			letter.Cluster, letter.Sender, letter.Received = e.Cluster, e.Sender, e.Received
-		}
-		err := appendLetter(ctx, log, sealer, &letter, r.Value)
-		if errors.Is(err, stream.ErrTooLarge) { // by the few bytes that sealing adds: Length says that it is cut
-			err = appendLetter(ctx, log, sealer, &letter, r.Value[:len(r.Value)/2])
-		}
-		return err
-	}
-}
-
-func appendLetter(ctx context.Context, log stream.Producer, sealer *ingest.Sealer, letter *topic.DeadLetter, text []byte) error {
-	sealer.Seal(letter, text)
-	record := letter.Record(log.Partitions(topic.DeadLetters))
-	return log.Append(ctx, topic.DeadLetters, []stream.Record{record})
-}
-
 // runStages starts the consumers of the log.
 func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -323,6 +302,7 @@ func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
 	consume("window", topic.Matches, groupWindow, stage.NewWindowing(set, detect.Limits{}, log, logger, a.registry).Handle)
 	consume("store events", topic.Events, groupStore, db.WriteEvents)
 	consume("store findings", topic.Findings, groupStore, db.WriteFindings)
+	consume("store dead letters", topic.DeadLetters, groupStore, db.WriteDeadLetters)
 	a.stages = group
 	a.cleanups.add("stages", func(stop context.Context) error {
 		defer cancel()
@@ -372,7 +352,7 @@ func (a *App) serveWebhook(f files, log stream.Producer, sealer *ingest.Sealer) 
 	return nil
 }
 
-func (a *App) serveAPI(f files, db *store.Store) error {
+func (a *App) serveAPI(f files, db *store.Store, sealer *ingest.Sealer) error {
 	config := a.config.API
 	if config.TLS.CertFile == "" {
 		config.TLS.CertFile, config.TLS.KeyFile = f.certFile, f.keyFile
@@ -381,7 +361,8 @@ func (a *App) serveAPI(f files, db *store.Store) error {
 		config.Principals = []api.Principal{{Name: "local-admin", Role: api.RoleAdmin, Clusters: []string{"*"}, TokenFile: f.adminToken}}
 	}
 	server, err := api.NewServer(config, api.Options{
-		Events: db, Findings: db, Logger: a.logger.With("part", "api"), Registerer: a.registry, Clock: a.clock,
+		Events: db, Findings: db, DeadLetters: db, Unseal: unsealing(sealer),
+		Logger: a.logger.With("part", "api"), Registerer: a.registry, Clock: a.clock,
 	})
 	if err != nil {
 		return fmt.Errorf("api: %w", err)

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/internal/query"
 )
 
@@ -39,8 +42,14 @@ type Findings interface {
 
 // Options are what the API works with.
 type Options struct {
-	Events   Events
-	Findings Findings
+	Events      Events
+	Findings    Findings
+	DeadLetters DeadLetters
+
+	// Unseal returns what is sealed in a dead letter. Its error wraps
+	// query.ErrSealed where the letter cannot be opened, and says why and what to
+	// do.
+	Unseal func(query.SealedLetter) ([]byte, error)
 
 	// Access records a read of evidence, after the search and before the answer.
 	// An error withholds the answer: what cannot be recorded is not read.
@@ -116,11 +125,27 @@ func humaConfig() huma.Config {
 			},
 			Security: []map[string][]string{{"token": {}}},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
 		DefaultFormat: "application/json",
 	}
 	config.AllowAdditionalPropertiesByDefault = true // later versions add members
 	return config
+}
+
+// jsonFormat is huma's own, with what acts on a terminal or hides there escaped:
+// people look at answers with curl.
+func jsonFormat() huma.Format {
+	return huma.Format{
+		Marshal: func(w io.Writer, v any) error {
+			var text bytes.Buffer
+			if err := huma.DefaultJSONFormat.Marshal(&text, v); err != nil {
+				return err
+			}
+			_, err := w.Write(output.AppendJSON(make([]byte, 0, text.Len()), text.Bytes()))
+			return err
+		},
+		Unmarshal: huma.DefaultJSONFormat.Unmarshal,
+	}
 }
 
 func (a *API) routes() {
@@ -144,6 +169,17 @@ func (a *API) routes() {
 		OperationID: "get-finding", Path: Base + "/findings/{id}",
 		Summary: "Get one finding",
 	}, RoleViewer, a.getFinding)
+	register(a, huma.Operation{
+		OperationID: "search-dead-letters", Path: Base + "/deadletters",
+		Summary:     "Search dead letters: what came in and could not be read",
+		Description: "Dead letters that pass every filter, without what they hold, the one received last first. " + filterWords,
+		Parameters:  document(deadLetterParams()),
+	}, RoleAnalyst, a.searchDeadLetters)
+	register(a, huma.Operation{
+		OperationID: "open-dead-letter", Path: Base + "/deadletters/{id}",
+		Summary:     "Open one dead letter",
+		Description: "The letter with what it holds, which could not be redacted: it may hold secrets. It takes the role admin.",
+	}, RoleAdmin, a.openDeadLetter)
 	register(a, huma.Operation{
 		OperationID: "whoami", Path: Base + "/whoami",
 		Summary: "Say whom the token stands for",

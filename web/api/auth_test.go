@@ -31,6 +31,9 @@ func TestAuthMatrix(t *testing.T) {
 		"/api/v1/openapi.json": {200, 200, 200, 401},
 		"/api/v1/nothing-here": {404, 404, 404, 401},
 		"/":                    {404, 404, 404, 401},
+
+		"/api/v1/deadletters":      {403, 200, 200, 401},
+		"/api/v1/deadletters/{id}": {403, 403, 200, 401},
 	}
 	for path := range b.api.huma.OpenAPI().Paths {
 		if _, special := routes[path]; !special {
@@ -40,6 +43,7 @@ func TestAuthMatrix(t *testing.T) {
 	for path, want := range routes {
 		at := strings.Replace(path, "events/{id}", "events/"+store.events[1].ID.String(), 1)
 		at = strings.Replace(at, "findings/{id}", "findings/"+store.findings[1].ID.String(), 1)
+		at = strings.Replace(at, "deadletters/{id}", "deadletters/"+store.letters[1].ID.String(), 1)
 		for i, token := range []string{viewerToken, analystToken, adminToken, ""} {
 			answer, body := b.get(token, at)
 			if answer.StatusCode != want[i] {

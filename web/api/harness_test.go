@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +54,7 @@ func testConfig() Config {
 type fakeStore struct {
 	events   []query.Event
 	findings []detect.Finding
+	letters  []query.SealedLetter
 	next     string
 	err      error
 	careless bool // shows what the asker may not see
@@ -61,6 +63,7 @@ type fakeStore struct {
 	mu            sync.Mutex
 	askedEvents   []query.Events
 	askedFindings []query.Findings
+	askedLetters  []query.DeadLetters
 }
 
 func (s *fakeStore) SearchEvents(ctx context.Context, q query.Events) (query.EventPage, error) {
@@ -107,6 +110,42 @@ func (s *fakeStore) Finding(ctx context.Context, id detect.FindingID, allowed []
 	return detect.Finding{}, query.ErrNotFound
 }
 
+func (s *fakeStore) SearchDeadLetters(ctx context.Context, q query.DeadLetters) (query.DeadLetterPage, error) {
+	s.mu.Lock()
+	s.askedLetters = append(s.askedLetters, q)
+	s.mu.Unlock()
+	if err := s.answer(ctx); err != nil {
+		return query.DeadLetterPage{}, err
+	}
+	page := query.DeadLetterPage{Next: s.next}
+	for _, d := range s.letters {
+		if s.shows(q.Allowed, d.Cluster) {
+			page.Letters = append(page.Letters, d.DeadLetter)
+		}
+	}
+	return page, nil
+}
+
+func (s *fakeStore) DeadLetter(ctx context.Context, id query.DeadLetterID, allowed []audit.ClusterID) (query.SealedLetter, error) {
+	if err := s.answer(ctx); err != nil {
+		return query.SealedLetter{}, err
+	}
+	for _, d := range s.letters {
+		if d.ID == id && s.shows(allowed, d.Cluster) {
+			return d, nil
+		}
+	}
+	return query.SealedLetter{}, query.ErrNotFound
+}
+
+// unseal opens the letters of testLetter.
+func unseal(d query.SealedLetter) ([]byte, error) {
+	if d.KeyID != "mine" {
+		return nil, fmt.Errorf("%w: it takes the key %s", query.ErrSealed, d.KeyID)
+	}
+	return append([]byte("opened "), d.Sealed...), nil
+}
+
 func (s *fakeStore) shows(allowed []audit.ClusterID, cluster audit.ClusterID) bool {
 	return s.careless || allowed == nil || slices.Contains(allowed, cluster)
 }
@@ -137,7 +176,7 @@ func newBench(t *testing.T, c Config, store *fakeStore) *bench {
 	t.Helper()
 	b := &bench{t: t, store: store, log: &bytes.Buffer{}, registry: prometheus.NewRegistry(), now: testTime}
 	api, err := New(c, Options{
-		Events: store, Findings: store, Registerer: b.registry,
+		Events: store, Findings: store, DeadLetters: store, Unseal: unseal, Registerer: b.registry,
 		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 		Clock:  func() time.Time { return b.now },
 		Access: func(_ context.Context, r AccessRecord) error { b.access = append(b.access, r); return nil },
@@ -212,12 +251,24 @@ func testFinding(cluster audit.ClusterID, id byte) detect.Finding {
 	}
 }
 
-// threeClusters has an event and a finding in each of blue, green and red.
+func testLetter(cluster audit.ClusterID, id byte) query.SealedLetter {
+	return query.SealedLetter{
+		DeadLetter: query.DeadLetter{
+			Schema: query.DeadLetterSchema, ID: query.DeadLetterID{id}, Received: testTime, Reason: "syntax", Cluster: cluster,
+			Sender: string(cluster), Length: 9, Kept: 8, Offset: 7, Fault: 6, KeyID: "mine",
+		},
+		Sealed: []byte{id, 0xff},
+	}
+}
+
+// threeClusters has an event, a finding and a dead letter in each of blue, green
+// and red.
 func threeClusters(t *testing.T) *fakeStore {
 	s := &fakeStore{}
 	for i, cluster := range []audit.ClusterID{"blue", "green", "red"} {
 		s.events = append(s.events, testEvent(t, cluster, "in-"+string(cluster)))
 		s.findings = append(s.findings, testFinding(cluster, byte(i+1)))
+		s.letters = append(s.letters, testLetter(cluster, byte(i+1)))
 	}
 	return s
 }

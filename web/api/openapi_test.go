@@ -31,8 +31,8 @@ func TestOpenAPIGolden(t *testing.T) {
 	}
 }
 
-// TestSchemasAreTrue compares what the document says of an event and a finding
-// with what is written.
+// TestSchemasAreTrue compares what the document says of an event, a finding
+// and a dead letter with what is written.
 func TestSchemasAreTrue(t *testing.T) {
 	store := threeClusters(t)
 	store.events[0].Event.RequestObject = []byte(`{"deep":` + nested(600) + `}`)
@@ -61,6 +61,7 @@ func TestSchemasAreTrue(t *testing.T) {
 	}
 	f("/api/v1/events", "Event")
 	f("/api/v1/findings", "Finding")
+	f("/api/v1/deadletters", "DeadLetter")
 }
 
 func nested(levels int) string {

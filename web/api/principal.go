@@ -17,8 +17,8 @@ type Role string
 // The roles.
 const (
 	RoleViewer  Role = "viewer"  // reads events and findings
-	RoleAnalyst Role = "analyst" // works on findings: triage, silences, hunts
-	RoleAdmin   Role = "admin"   // reads who read what, and changes who may
+	RoleAnalyst Role = "analyst" // works on findings: triage, silences, hunts; lists dead letters
+	RoleAdmin   Role = "admin"   // opens dead letters, reads who read what, and changes who may
 )
 
 // roles lists the roles, least first.

@@ -48,6 +48,7 @@ func categories() []category {
 		{query.ErrBadCursor, http.StatusBadRequest, ""},
 		{errForbidden, http.StatusForbidden, ""},
 		{query.ErrNotFound, http.StatusNotFound, ""},
+		{query.ErrSealed, http.StatusConflict, ""},
 		{query.ErrTooExpensive, http.StatusUnprocessableEntity, query.ErrTooExpensive.Error()},
 		{context.DeadlineExceeded, http.StatusGatewayTimeout, query.ErrTooExpensive.Error()},
 		{context.Canceled, statusCanceled, "the request was given up"},

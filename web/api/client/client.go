@@ -132,6 +132,19 @@ func (c *Client) Finding(ctx context.Context, id detect.FindingID) (detect.Findi
 	return f, c.get(ctx, "/findings/"+id.String(), nil, &f)
 }
 
+// SearchDeadLetters returns one page of the dead letters that q selects.
+func (c *Client) SearchDeadLetters(ctx context.Context, q query.DeadLetters) (query.DeadLetterPage, error) {
+	var page api.DeadLetterPage
+	err := c.get(ctx, "/deadletters", api.FormatDeadLetters(q), &page)
+	return query.DeadLetterPage{Letters: page.Items, Next: page.Next}, err
+}
+
+// OpenDeadLetter returns one dead letter with what it holds.
+func (c *Client) OpenDeadLetter(ctx context.Context, id query.DeadLetterID) (query.OpenLetter, error) {
+	var d query.OpenLetter
+	return d, c.get(ctx, "/deadletters/"+id.String(), nil, &d)
+}
+
 // Whoami returns whom the client's token stands for.
 func (c *Client) Whoami(ctx context.Context) (api.Whoami, error) {
 	var who api.Whoami

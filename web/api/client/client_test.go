@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,6 +36,7 @@ var testTime = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 type pagedStore struct {
 	events   []query.Event
 	findings []detect.Finding
+	letter   query.SealedLetter
 	asked    []query.Events
 	err      error
 }
@@ -63,12 +65,37 @@ func (s *pagedStore) Finding(_ context.Context, id detect.FindingID, _ []audit.C
 	return s.findings[0], nil
 }
 
+func (s *pagedStore) SearchDeadLetters(context.Context, query.DeadLetters) (query.DeadLetterPage, error) {
+	return query.DeadLetterPage{Letters: []query.DeadLetter{s.letter.DeadLetter}, Next: "more"}, s.err
+}
+
+func (s *pagedStore) DeadLetter(_ context.Context, id query.DeadLetterID, _ []audit.ClusterID) (query.SealedLetter, error) {
+	if id != s.letter.ID {
+		return query.SealedLetter{}, query.ErrNotFound
+	}
+	return s.letter, nil
+}
+
+func unseal(d query.SealedLetter) ([]byte, error) {
+	if d.KeyID != "mine" {
+		return nil, fmt.Errorf("%w: it takes the key %s", query.ErrSealed, d.KeyID)
+	}
+	return d.Sealed, nil
+}
+
 func newStore(t *testing.T) *pagedStore {
 	t.Helper()
 	s := &pagedStore{findings: []detect.Finding{{
 		Schema: detect.FindingSchema, ID: detect.FindingID{1}, Rule: "r", Title: "\x1b[2J", Cluster: "prod", Key: detect.Key{{Name: "b", Value: "1"}, {Name: "a", Value: "2"}},
 		FirstSeen: testTime, LastSeen: testTime, Tags: []string{"t"}, Events: []detect.EventRef{},
 	}}}
+	s.letter = query.SealedLetter{
+		DeadLetter: query.DeadLetter{
+			Schema: query.DeadLetterSchema, ID: query.DeadLetterID{1}, Received: testTime, Reason: "syntax", Cluster: "prod", Sender: "\x1b",
+			Length: 4, Kept: 3, Offset: 2, Fault: 1, KeyID: "mine",
+		},
+		Sealed: []byte("\x00\xff\n"),
+	}
 	for _, item := range []string{
 		`{"kind":"Event","level":"Request","auditID":"1","stage":"ResponseComplete","requestURI":"/a","verb":"create","user":{"username":"\u001bjo"},` +
 			`"requestObject":{"n":123456789012345678901},"requestReceivedTimestamp":"2026-07-01T12:00:00.000000Z","stageTimestamp":"2026-07-01T12:00:00.000000Z"}`,
@@ -89,10 +116,10 @@ func newStore(t *testing.T) *pagedStore {
 func serveAPI(t *testing.T, store *pagedStore) Config {
 	t.Helper()
 	sum := sha256.Sum256([]byte(token))
-	c := api.Config{Principals: []api.Principal{{Name: "jo", Role: api.RoleViewer, Clusters: []string{"prod"}, TokenSHA256: hex.EncodeToString(sum[:])}}}
+	c := api.Config{Principals: []api.Principal{{Name: "jo", Role: api.RoleAdmin, Clusters: []string{"prod"}, TokenSHA256: hex.EncodeToString(sum[:])}}}
 	c.SetDefaults()
 	handler, err := api.New(c, api.Options{
-		Events: store, Findings: store, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Clock: time.Now,
+		Events: store, Findings: store, DeadLetters: store, Unseal: unseal, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Clock: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -177,9 +204,27 @@ func TestFindings(t *testing.T) {
 		t.Error(err, diff)
 	}
 	who, err := c.Whoami(t.Context())
-	if diff := cmp.Diff(api.Whoami{Name: "jo", Role: api.RoleViewer, Clusters: []string{"prod"}}, who); diff != "" || err != nil {
+	if diff := cmp.Diff(api.Whoami{Name: "jo", Role: api.RoleAdmin, Clusters: []string{"prod"}}, who); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	store := newStore(t)
+	c := newClient(t, serveAPI(t, store))
+	page, err := c.SearchDeadLetters(t.Context(), query.DeadLetters{Reasons: []string{"syntax"}})
+	if diff := cmp.Diff(query.DeadLetterPage{Letters: []query.DeadLetter{store.letter.DeadLetter}, Next: "more"}, page); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	one, err := c.OpenDeadLetter(t.Context(), store.letter.ID)
+	if diff := cmp.Diff(query.OpenLetter{DeadLetter: store.letter.DeadLetter, Text: store.letter.Sealed}, one); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	_, err = c.OpenDeadLetter(t.Context(), query.DeadLetterID{2})
+	checkRefused(t, err, http.StatusNotFound, "there is no dead letter 02")
+	store.letter.KeyID = "lost"
+	_, err = c.OpenDeadLetter(t.Context(), store.letter.ID)
+	checkRefused(t, err, http.StatusConflict, "cannot be opened: it takes the key lost")
 }
 
 // checkRefused fails unless err is the server's with the status and says want.
