@@ -13,16 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"k8s.io/client-go/rest"
 )
 
 // AdminGroup may do everything in a cluster.
 const AdminGroup = "system:masters"
-
-// readyTimeout bounds how long etcd and the API server may take to be ready.
-const readyTimeout = 2 * time.Minute
 
 // Options say what a cluster consists of.
 type Options struct {

@@ -9,6 +9,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// readyTimeout bounds how long etcd and the API server may take to be ready.
+const readyTimeout = 2 * time.Minute
+
 // Addresses of services; nobody dials them.
 const (
 	serviceRange = "10.96.0.0/16"
