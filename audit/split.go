@@ -71,6 +71,9 @@ func NewSplitterBytes(body []byte, limits SplitLimits) *Splitter {
 	return &Splitter{w: &w}
 }
 
+// Buffered returns how many bytes were read and not handed out.
+func (s *Splitter) Buffered() int { return len(s.w.buf) - s.w.start }
+
 // Next returns the next item. It is the caller's and is never written to again;
 // it shares the memory of a chunk (at most 256 KiB, or its own size) with its
 // neighbours.

@@ -13,12 +13,14 @@ const (
 type chunk struct {
 	events  []stream.Record
 	letters []stream.Record
-	bytes   int64 // of the body that the records stand for
+	bytes   int64 // held for the records: of the body, and made of it
 }
 
 func (c *chunk) full() bool {
 	return c.bytes >= chunkBytes || len(c.events)+len(c.letters) >= chunkRecords
 }
+
+func (c *chunk) empty() bool { return len(c.events)+len(c.letters) == 0 }
 
 // reset empties c and keeps its room.
 func (c *chunk) reset() {

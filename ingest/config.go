@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/klaxon-dev/klaxon/audit"
 )
 
 // Config is the section ingest of the configuration file: the door that audit
@@ -67,10 +69,14 @@ type SenderConfig struct {
 
 // Limits bound what senders can cost. Sizes are in bytes.
 type Limits struct {
-	// EventBytes is the size of the largest event that is taken; larger ones
-	// become dead letters. One request of 1 MB makes an event of 24 MB.
-	// Default 30 MiB.
+	// EventBytes is the size of the largest event that is kept; larger ones are
+	// reduced until they fit: without bodies, then with the middle cut out of
+	// long strings, then of long lists. Default 1 MiB, at least 64 KiB.
 	EventBytes int64 `yaml:"event_bytes"`
+	// ItemBytes is the size of the largest event that is read; larger ones
+	// become dead letters. One request of 1 MB makes an event of 24 MB.
+	// Default 32 MiB.
+	ItemBytes int64 `yaml:"item_bytes"`
 	// BodyBytes is the size of the largest body. It is read as a stream: the
 	// bound only ends endless ones. Default 16 GiB.
 	BodyBytes int64 `yaml:"body_bytes"`
@@ -113,7 +119,8 @@ func (c *Config) SetDefaults() {
 const DefaultListen = "127.0.0.1:9443"
 
 func (l *Limits) setDefaults() {
-	setDefault(&l.EventBytes, 30<<20)
+	setDefault(&l.EventBytes, audit.DefaultEventBytes)
+	setDefault(&l.ItemBytes, audit.DefaultMaxItemBytes)
 	setDefault(&l.BodyBytes, 16<<30)
 	setDefault(&l.SenderHeldBytes, 256<<20)
 	setDefault(&l.HeldBytes, 512<<20)
@@ -187,7 +194,6 @@ func (l *Limits) problems() []error {
 			problems = append(problems, fmt.Errorf("ingest.limits.%s: must be more than 0", name))
 		}
 	}
-	positive("event_bytes", l.EventBytes > 0)
 	positive("body_bytes", l.BodyBytes > 0)
 	positive("sender_requests", l.SenderRequests > 0)
 	positive("dead_letter_bytes", l.DeadLetterBytes > 0)
@@ -196,8 +202,14 @@ func (l *Limits) problems() []error {
 	positive("header_timeout", l.HeaderTimeout > 0)
 	positive("request_timeout", l.RequestTimeout > 0)
 	positive("idle_timeout", l.IdleTimeout > 0)
-	if l.SenderHeldBytes < l.EventBytes+chunkBytes {
-		problems = append(problems, fmt.Errorf("ingest.limits.sender_held_bytes: must be at least event_bytes and %d more, or the largest event never comes in", chunkBytes))
+	if l.EventBytes < audit.MinEventBytes {
+		problems = append(problems, fmt.Errorf("ingest.limits.event_bytes: must be at least %d", audit.MinEventBytes))
+	}
+	if l.ItemBytes < l.EventBytes {
+		problems = append(problems, errors.New("ingest.limits.item_bytes: must be at least event_bytes"))
+	}
+	if l.SenderHeldBytes < l.ItemBytes+l.EventBytes+l.DeadLetterBytes+chunkBytes {
+		problems = append(problems, fmt.Errorf("ingest.limits.sender_held_bytes: must be at least item_bytes, event_bytes, dead_letter_bytes and %d together, or the largest event never comes in", chunkBytes))
 	}
 	if l.HeldBytes < l.SenderHeldBytes {
 		problems = append(problems, errors.New("ingest.limits.held_bytes: must be at least sender_held_bytes"))

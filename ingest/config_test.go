@@ -24,7 +24,7 @@ func TestConfigDefaultsAreValid(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	if c.Listen != "127.0.0.1:9443" || c.Limits.EventBytes != 30<<20 || c.Heartbeat != 10*time.Second {
+	if c.Listen != "127.0.0.1:9443" || c.Limits.EventBytes != 1<<20 || c.Limits.ItemBytes != 32<<20 || c.Heartbeat != 10*time.Second {
 		t.Errorf("defaults: %+v", c)
 	}
 }
@@ -82,6 +82,8 @@ func TestConfigRefuses(t *testing.T) {
 	f("senders: [{cluster: a, token_file: x}, {cluster: a, token_file: y}]", `another sender is named "a"`)
 	f("{tls: {client_ca_file: ca}, senders: [{cluster: a, client_name: y}, {cluster: b, client_name: y}]}", `another sender has "y"`)
 	f("limits: {event_bytes: -1}", "event_bytes")
+	f("limits: {event_bytes: 65535}", "event_bytes: must be at least 65536")
+	f("limits: {item_bytes: 1000}", "item_bytes")
 	f("limits: {sender_held_bytes: 1000}", "sender_held_bytes")
 	f("limits: {held_bytes: 1000}", "held_bytes")
 	f("limits: {connections: -1, header_timeout: -1s}", "connections", "header_timeout")

@@ -15,6 +15,7 @@ type metrics struct {
 	events    *prometheus.CounterVec
 	bytes     *prometheus.CounterVec
 	malformed *prometheus.CounterVec
+	reduced   *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	refusing  *prometheus.CounterVec
 	age       prometheus.Histogram
@@ -32,6 +33,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		events:    counter("events_total", "Audit events that became durable.", "cluster"),
 		bytes:     counter("received_bytes_total", "Bytes read from webhook bodies.", "cluster"),
 		malformed: counter("malformed_total", "Items and bodies that became dead letters, by reason.", "reason"),
+		reduced:   counter("reduced_total", "Events over the limit that were reduced, by what was left out: bodies, strings, lists, more.", "by"),
 		refused:   counter("refused_total", "Webhook requests that were not accepted, by reason.", "reason"),
 		refusing:  counter("refusing_seconds_total", "Time between a first refusal (429 or 503) and the acceptance after it.", "cluster"),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -59,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 func (m *metrics) register(reg prometheus.Registerer) error {
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.requests, m.events, m.bytes, m.malformed, m.refused, m.refusing, m.age, m.appending, m.held, m.heartbeat,
+		m.requests, m.events, m.bytes, m.malformed, m.reduced, m.refused, m.refusing, m.age, m.appending, m.held, m.heartbeat,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

@@ -58,7 +58,7 @@ func TestMetricNames(t *testing.T) {
 	}
 	// A vector without a sample is not gathered.
 	m.answered("a", 200)
-	for _, v := range []*prometheus.CounterVec{m.events, m.bytes, m.malformed, m.refused, m.refusing} {
+	for _, v := range []*prometheus.CounterVec{m.events, m.bytes, m.malformed, m.reduced, m.refused, m.refusing} {
 		v.WithLabelValues("a").Inc()
 	}
 	families, err := reg.Gather()

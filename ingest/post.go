@@ -18,41 +18,46 @@ type post struct {
 	*Receiver
 	sender   Sender
 	received time.Time
+	body     *body
+	items    *audit.Splitter
 	chunk    chunk
 	event    audit.Event // of the item at hand
+	hand     int64       // bytes that are at hand: neither in items nor in chunk
 	held     int64       // bytes taken from the budget
 }
 
-func newPost(r *Receiver, sender Sender, received time.Time) *post {
-	return &post{Receiver: r, sender: sender, received: received}
+func newPost(ctx context.Context, r *Receiver, sender Sender, received time.Time, src io.Reader) *post {
+	p := &post{Receiver: r, sender: sender, received: received}
+	p.body = &body{src: src, left: p.Limits.BodyBytes, take: func(n int64) error { return p.take(ctx, n) }}
+	p.items = audit.NewSplitter(p.body, audit.SplitLimits{MaxItemBytes: int(p.Limits.ItemBytes)})
+	return p
 }
 
 // run returns nil when all of the body is durable. On an error a part of it may
 // be, too: the sender will send it again, and consumers know the copy.
-func (p *post) run(ctx context.Context, src io.Reader) error {
-	in := &body{src: src, left: p.Limits.BodyBytes, take: func(n int64) error { return p.take(ctx, n) }}
-	items := audit.NewSplitter(in, audit.SplitLimits{MaxItemBytes: int(p.Limits.EventBytes)})
+func (p *post) run(ctx context.Context) error {
 	for {
 		p.event.Reset()
-		item, err := items.NextEvent(&p.event)
+		item, err := p.items.NextEvent(&p.event)
 		var bad *audit.ItemError
 		var badBody *audit.BodyError
 		switch {
-		case in.err != nil:
-			return in.err
+		case p.body.err != nil:
+			return p.body.err
 		case errors.Is(err, io.EOF):
 			return p.flush(ctx)
 		case errors.As(err, &bad):
-			p.addLetter(topic.DeadLetter{Reason: bad.Reason, Offset: bad.Offset, Fault: bad.At, Length: int64(len(bad.Item))}, bad.Item)
+			err = p.addLetter(ctx, topic.DeadLetter{Reason: bad.Reason, Offset: bad.Offset, Fault: bad.At, Length: int64(len(bad.Item))}, bad.Item)
 		case errors.As(err, &badBody):
-			if err := p.setAside(in, badBody); err != nil {
+			if err := p.setAside(ctx, badBody); err != nil {
 				return err
 			}
 			return p.flush(ctx)
-		case err != nil:
+		case err == nil:
+			err = p.addItem(ctx, item)
+		}
+		if err != nil {
 			return err
-		default:
-			p.addItem(item)
 		}
 		if p.chunk.full() {
 			if err := p.flush(ctx); err != nil {
@@ -64,18 +69,19 @@ func (p *post) run(ctx context.Context, src io.Reader) error {
 
 // setAside makes a dead letter of a body from where it stops being a list of
 // events, read to its end.
-func (p *post) setAside(in *body, bad *audit.BodyError) error {
+func (p *post) setAside(ctx context.Context, bad *audit.BodyError) error {
 	text := bad.Rest
 	if room := p.Limits.DeadLetterBytes - int64(len(text)); room > 0 {
-		more, err := io.ReadAll(io.LimitReader(in, room))
+		more, err := io.ReadAll(io.LimitReader(p.body, room))
 		if err != nil {
 			return err
 		}
+		p.hand = int64(len(more))
 		text = append(text[:len(text):len(text)], more...)
 	}
 	length := int64(len(text))
 	for buf := make([]byte, 32<<10); ; {
-		n, err := in.Read(buf)
+		n, err := p.body.Read(buf)
 		p.give(int64(n)) // it is not held
 		length += int64(n)
 		if errors.Is(err, io.EOF) {
@@ -85,17 +91,23 @@ func (p *post) setAside(in *body, bad *audit.BodyError) error {
 			return err
 		}
 	}
-	p.addLetter(topic.DeadLetter{Reason: topic.ReasonBody + bad.Reason, Offset: bad.Offset, Length: length}, text)
-	return nil
+	return p.addLetter(ctx, topic.DeadLetter{Reason: topic.ReasonBody + bad.Reason, Offset: bad.Offset, Length: length}, text)
 }
 
 // addItem makes a record of one event, which has been scanned.
-func (p *post) addItem(item []byte) {
+func (p *post) addItem(ctx context.Context, item []byte) error {
 	e := &p.event
-	clean, err := p.Redactor.Redact(item, e)
-	if err != nil {
-		p.addLetter(topic.DeadLetter{Reason: topic.ReasonRedact, Length: int64(len(item))}, item)
-		return
+	p.hand = int64(len(item))
+	clean, how, err := p.reduce(ctx, item)
+	switch {
+	case errors.Is(err, audit.ErrEventTooLarge):
+		return p.addLetter(ctx, topic.DeadLetter{Reason: topic.ReasonReduce, Length: int64(len(item))}, item)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return p.addLetter(ctx, topic.DeadLetter{Reason: topic.ReasonRedact, Length: int64(len(item))}, item)
+	case how != audit.NotReduced:
+		p.metrics.reduced.WithLabelValues(string(how)).Inc()
 	}
 	p.metrics.observeAge(e.StageTime, p.received)
 	record := topic.Event{
@@ -107,21 +119,61 @@ func (p *post) addItem(item []byte) {
 		Item:     clean,
 	}
 	p.chunk.events = append(p.chunk.events, record.Record(p.eventPartitions))
-	p.chunk.bytes += int64(len(item))
+	if &clean[0] == &item[0] {
+		return p.keep(ctx, 0)
+	}
+	return p.keep(ctx, len(clean))
+}
+
+// reduce redacts and reduces the item at hand. What is done to one that is too
+// large takes several times its size of memory: they take turns.
+func (p *post) reduce(ctx context.Context, item []byte) ([]byte, audit.Reduction, error) {
+	if int64(len(item)) <= p.Limits.EventBytes {
+		return p.reducer.Reduce(item, &p.event)
+	}
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+		return p.reducer.Reduce(item, &p.event)
+	case <-ctx.Done():
+		return nil, audit.NotReduced, ctx.Err()
+	}
 }
 
 // addLetter seals what could not be read, or its first part. The letter has its
 // reason, place and length.
-func (p *post) addLetter(letter topic.DeadLetter, text []byte) {
+func (p *post) addLetter(ctx context.Context, letter topic.DeadLetter, text []byte) error {
+	p.hand = int64(len(text))
+	return p.keep(ctx, p.seal(letter, text))
+}
+
+// seal returns the length of what it adds to the chunk.
+func (p *post) seal(letter topic.DeadLetter, text []byte) int {
 	p.metrics.malformed.WithLabelValues(letter.Reason).Inc()
 	letter.Cluster, letter.Sender, letter.Received = p.sender.Cluster, p.nameOf(p.sender), p.received
 	p.Sealer.Seal(&letter, text[:min(int64(len(text)), p.Limits.DeadLetterBytes)])
 	p.chunk.letters = append(p.chunk.letters, letter.Record(p.letterPartitions))
-	p.chunk.bytes += int64(len(text))
+	return len(letter.Sealed)
+}
+
+// keep counts what is at hand as the chunk's, with so many bytes that were made
+// of it. What came is held as long as its neighbours, whose memory it shares.
+func (p *post) keep(ctx context.Context, made int) error {
+	p.chunk.bytes += p.hand
+	p.hand = 0
+	if err := p.hold(ctx, int64(made)); err != nil {
+		return err
+	}
+	p.chunk.bytes += int64(made)
+	return nil
 }
 
 // flush makes the chunk durable and empties it.
 func (p *post) flush(ctx context.Context) error {
+	if p.chunk.empty() {
+		p.settle()
+		return nil
+	}
 	start := time.Now()
 	if err := p.appendEvents(ctx); err != nil {
 		return err
@@ -130,10 +182,13 @@ func (p *post) flush(ctx context.Context) error {
 		return err
 	}
 	p.metrics.appending.Observe(time.Since(start).Seconds())
-	p.give(p.chunk.bytes)
 	p.chunk.reset()
+	p.settle()
 	return nil
 }
+
+// settle gives back what is held no longer.
+func (p *post) settle() { p.give(p.held - p.hand - p.chunk.bytes - int64(p.items.Buffered())) }
 
 // appendEvents appends the events; one that the log would never take becomes a
 // dead letter instead of costing its neighbours.
@@ -146,7 +201,7 @@ func (p *post) appendEvents(ctx context.Context) error {
 		one := p.chunk.events[i : i+1]
 		err := p.append(ctx, topic.Events, one)
 		if errors.Is(err, stream.ErrTooLarge) {
-			p.addLetter(topic.DeadLetter{Reason: topic.ReasonLogSize, Length: int64(len(one[0].Value))}, one[0].Value)
+			p.seal(topic.DeadLetter{Reason: topic.ReasonLogSize, Length: int64(len(one[0].Value))}, one[0].Value)
 			continue
 		}
 		if err != nil {
@@ -169,26 +224,29 @@ func (p *post) append(ctx context.Context, name string, records []stream.Record)
 	return nil
 }
 
-// take gets room for n bytes that were just read. Where there is none, what is
-// in the chunk becomes durable first: so a request never waits for itself.
+// take gets room for n bytes that were just read.
 func (p *post) take(ctx context.Context, n int64) error {
 	p.metrics.bytes.WithLabelValues(string(p.sender.Cluster)).Add(float64(n))
-	if p.budget.tryTake(p.sender.Name, n) == nil {
-		p.held += n
-		return nil
-	}
-	if err := p.flush(ctx); err != nil {
-		return err
-	}
-	if err := p.budget.take(ctx, p.sender.Name, n); err != nil {
-		return err
+	return p.hold(ctx, n)
+}
+
+// hold gets room for n bytes. Where there is none, what is in the chunk becomes
+// durable first: so a request never waits for itself.
+func (p *post) hold(ctx context.Context, n int64) error {
+	if p.budget.tryTake(p.sender.Name, n) != nil {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+		if err := p.budget.take(ctx, p.sender.Name, n); err != nil {
+			return err
+		}
 	}
 	p.held += n
 	return nil
 }
 
 func (p *post) give(n int64) {
-	n = min(n, p.held)
+	n = min(max(n, 0), p.held)
 	p.budget.give(p.sender.Name, n)
 	p.held -= n
 }

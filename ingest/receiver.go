@@ -46,6 +46,8 @@ type Receiver struct {
 	progress *progress
 	outage   *outage
 	refusals *refusals
+	reducer  *audit.Reducer
+	turn     chan struct{} // held by who reduces an event
 	mux      *http.ServeMux
 
 	eventPartitions, letterPartitions int
@@ -57,6 +59,10 @@ func NewReceiver(o Options) (*Receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingest metrics: %w", err)
 	}
+	reducer, err := audit.NewReducer(o.Redactor, int(o.Limits.EventBytes))
+	if err != nil {
+		return nil, fmt.Errorf("ingest.limits.event_bytes: %w", err)
+	}
 	r := &Receiver{
 		Options:  o,
 		metrics:  m,
@@ -65,6 +71,8 @@ func NewReceiver(o Options) (*Receiver, error) {
 		progress: newProgress(o.Now),
 		outage:   newOutage(o.Now, m.refusing),
 		refusals: newRefusals(o.Now, o.Logger),
+		reducer:  reducer,
+		turn:     make(chan struct{}, 1),
 		mux:      http.NewServeMux(),
 
 		eventPartitions:  o.Producer.Partitions(topic.Events),
@@ -125,9 +133,9 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request, sender Sende
 	defer leave()
 	received, end := r.progress.begin(sender.Name)
 	defer end()
-	p := newPost(r, sender, received)
+	p := newPost(ctx, r, sender, received, req.Body)
 	defer p.release()
-	return p.run(ctx, req.Body)
+	return p.run(ctx)
 }
 
 // answer tells the sender, the metrics and, within reason, the log.

@@ -326,7 +326,6 @@ func TestSecretsAreRedactedBeforeTheLog(t *testing.T) {
 func TestSenderPastItsBound(t *testing.T) {
 	r := newReceiverTest(t, func(s *receiverSetup) {
 		s.config.Limits.SenderHeldBytes = 1 << 20
-		s.config.Limits.EventBytes = 8 << 20
 	})
 	// One item that is larger than what may be held at all.
 	body := list(event(strings.Repeat("x", 2<<20)))
