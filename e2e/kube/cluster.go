@@ -9,16 +9,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/klaxon-dev/klaxon/e2e/process"
 )
 
 // AdminGroup may do everything in a cluster.
 const AdminGroup = "system:masters"
+
+// stopGrace is how long a process may take to end. An API server waits about
+// 30 s for a webhook that does not answer.
+const stopGrace = 45 * time.Second
 
 // Options say what a cluster consists of.
 type Options struct {
@@ -52,7 +58,7 @@ type Cluster struct {
 
 	ca        *authority
 	options   Options
-	processes []*process // in the order of their start
+	processes []*process.Process // in the order of their start
 	nodes     []*node
 }
 
@@ -111,15 +117,15 @@ func (c *Cluster) Stop() error {
 		n.stop()
 	}
 	for i := len(c.processes) - 1; i >= 0; i-- {
-		errs = append(errs, c.processes[i].stop())
+		errs = append(errs, c.processes[i].Stop(stopGrace))
 	}
 	c.nodes, c.processes = nil, nil
 	return errors.Join(errs...)
 }
 
 // run starts one of the binaries.
-func (c *Cluster) run(bin, name string, args ...string) (*process, error) {
-	p, err := startProcess(filepath.Join(bin, name), args, filepath.Join(c.Dir, name+".log"))
+func (c *Cluster) run(bin, name string, args ...string) (*process.Process, error) {
+	p, err := process.Start(filepath.Join(bin, name), c.path(name+".log"), args...)
 	if err == nil {
 		c.processes = append(c.processes, p)
 	}
@@ -159,16 +165,6 @@ func pair(cert, key []byte, err error) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	return tls.X509KeyPair(cert, key)
-}
-
-// freePort returns a loopback port that nobody listens on at the moment.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("free port: %w", err)
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
 }
 
 // write keeps a file that is nobody else's business.

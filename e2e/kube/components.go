@@ -2,15 +2,12 @@ package kube
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"time"
 
 	"k8s.io/client-go/rest"
-)
 
-// readyTimeout bounds how long etcd and the API server may take to be ready.
-const readyTimeout = 2 * time.Minute
+	"github.com/klaxon-dev/klaxon/e2e/process"
+)
 
 // Addresses of services; nobody dials them.
 const (
@@ -20,11 +17,11 @@ const (
 
 // startEtcd returns the URL for the API server.
 func (c *Cluster) startEtcd(ctx context.Context, bin string) (string, error) {
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return "", err
 	}
-	peer, err := freePort()
+	peer, err := process.FreePort()
 	if err != nil {
 		return "", err
 	}
@@ -37,11 +34,11 @@ func (c *Cluster) startEtcd(ctx context.Context, bin string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return url, untilOK(ctx, p, http.DefaultClient, url+"/health")
+	return url, p.UntilReady(ctx, http.DefaultClient, url+"/health")
 }
 
 func (c *Cluster) startAPIServer(ctx context.Context, bin, etcd string) error {
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return err
 	}
@@ -73,7 +70,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, bin, etcd string) error {
 	if err != nil {
 		return err
 	}
-	return untilOK(ctx, p, client, c.URL+"/readyz")
+	return p.UntilReady(ctx, client, c.URL+"/readyz")
 }
 
 func (c *Cluster) startControllers(bin string) error {
@@ -97,39 +94,4 @@ func (c *Cluster) startScheduler(bin string) error {
 	}
 	_, err = c.run(bin, "kube-scheduler", "--kubeconfig="+config, "--secure-port=0", "--leader-elect=false")
 	return err
-}
-
-// untilOK waits until a URL answers with 200 or its process has ended.
-func untilOK(ctx context.Context, p *process, client *http.Client, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
-		if answersOK(ctx, client, url) {
-			return nil
-		}
-		select {
-		case <-p.done:
-			return p.died()
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w; the end of %s:\n%s", p.name, context.Cause(ctx), p.log, p.tail())
-		case <-again.C:
-		}
-	}
-}
-
-func answersOK(ctx context.Context, client *http.Client, url string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	answer, err := client.Do(req)
-	if err != nil {
-		return false
-	}
-	_ = answer.Body.Close()
-	return answer.StatusCode == http.StatusOK
 }
