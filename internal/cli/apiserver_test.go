@@ -30,6 +30,7 @@ import (
 type memoryStore struct {
 	events   []query.Event
 	findings []detect.Finding
+	letters  []query.SealedLetter
 }
 
 func (s *memoryStore) SearchEvents(_ context.Context, q query.Events) (query.EventPage, error) {
@@ -64,6 +65,34 @@ func (s *memoryStore) Finding(_ context.Context, id detect.FindingID, _ []audit.
 		}
 	}
 	return detect.Finding{}, query.ErrNotFound
+}
+
+func (s *memoryStore) SearchDeadLetters(_ context.Context, q query.DeadLetters) (query.DeadLetterPage, error) {
+	var found []query.DeadLetter
+	for _, d := range s.letters {
+		if q.Reasons == nil || slices.Contains(q.Reasons, d.Reason) {
+			found = append(found, d.DeadLetter)
+		}
+	}
+	page, next := cutPage(found, q.Limit, q.Cursor)
+	return query.DeadLetterPage{Letters: page, Next: next}, nil
+}
+
+func (s *memoryStore) DeadLetter(_ context.Context, id query.DeadLetterID, _ []audit.ClusterID) (query.SealedLetter, error) {
+	for _, d := range s.letters {
+		if d.ID == id {
+			return d, nil
+		}
+	}
+	return query.SealedLetter{}, query.ErrNotFound
+}
+
+// unseal takes what is sealed for the text.
+func unseal(d query.SealedLetter) ([]byte, error) {
+	if d.KeyID != "0123456789abcdef" {
+		return nil, fmt.Errorf("%w: it takes the key %s", query.ErrSealed, d.KeyID)
+	}
+	return d.Sealed, nil
 }
 
 func cutPage[T any](all []T, limit int, cursor string) (page []T, next string) {
@@ -104,6 +133,21 @@ func apiFindings() []detect.Finding {
 	return []detect.Finding{shell, sweep}
 }
 
+func apiLetters() []query.SealedLetter {
+	letter := func(id byte, reason, text string, length, offset, fault int64) query.SealedLetter {
+		return query.SealedLetter{Sealed: []byte(text), DeadLetter: query.DeadLetter{
+			Schema: query.DeadLetterSchema, ID: query.DeadLetterID{id}, Received: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), Reason: reason,
+			Cluster: "prod", Sender: "prod", Length: length, Kept: int64(len(text)), Offset: offset, Fault: fault, KeyID: "0123456789abcdef",
+		}}
+	}
+	hostile := letter(0xd2, "body_type", "\x1b]52;c;aGk=\x07\r\n\u202e=cmd()\n| not klaxon's\n\xff\x00<!channel>\\", 900, 0, 0)
+	hostile.Sender = "\x1b[2J"
+	long := letter(0xd3, "syntax", strings.Repeat("a", 10_000)+"!"+strings.Repeat("z", 10_000), 20_001, 0, 10_000)
+	lost := letter(0xd4, "size", "", 9, 0, 0)
+	lost.KeyID = "fedcba9876543210"
+	return []query.SealedLetter{letter(0xd1, "syntax", "{\"verb\":get}\n", 13, 57, 8), hostile, long, lost}
+}
+
 // askedLines keeps what each script's API was asked, by its $WORK.
 var askedLines sync.Map
 
@@ -134,7 +178,7 @@ func startAPI(ts *testscript.TestScript, neg bool, args []string) {
 	events, err := apiEvents(ts.ReadFile(args[0]), copies)
 	ts.Check(err)
 	log := &askedLog{}
-	server, local, err := newAPIServer(datadir.Dir(ts.Getenv("KLAXON_DATA_DIR")), &memoryStore{events, apiFindings()}, log)
+	server, local, err := newAPIServer(datadir.Dir(ts.Getenv("KLAXON_DATA_DIR")), &memoryStore{events, apiFindings(), apiLetters()}, log)
 	ts.Check(err)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve() }()
@@ -162,11 +206,11 @@ func newAPIServer(dir datadir.Dir, store *memoryStore, log *askedLog) (*api.Serv
 	}
 	config := api.Config{
 		Listen: "127.0.0.1:0", TLS: api.TLSConfig{CertFile: files.CertFile, KeyFile: files.KeyFile},
-		Principals: []api.Principal{{Name: "vera", Role: api.RoleViewer, Clusters: []string{"prod"}, TokenFile: dir.AdminToken()}},
+		Principals: []api.Principal{{Name: "vera", Role: api.RoleAdmin, Clusters: []string{"prod"}, TokenFile: dir.AdminToken()}},
 	}
 	config.SetDefaults()
 	server, err := api.NewServer(config, api.Options{
-		Events: store, Findings: store, Access: log.record,
+		Events: store, Findings: store, DeadLetters: store, Unseal: unseal, Access: log.record,
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Clock: time.Now,
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ func commands(streams Streams) []*cobra.Command {
 		newServeCommand(streams),
 		newFindingsCommand(streams),
 		newEventsCommand(streams),
+		newDeadLetterCommand(streams),
 		newSenderCommand(streams),
 		newReplayCommand(streams),
 		newRulesCommand(streams),

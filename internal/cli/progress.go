@@ -21,7 +21,7 @@ type progress struct {
 
 func newProgress(w io.Writer, inputs []scan.Input) *progress {
 	p := &progress{w: w, started: time.Now()}
-	if file, ok := w.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
+	if !isTerminal(w) {
 		return p
 	}
 	var total int64
@@ -70,4 +70,10 @@ func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}
+}
+
+// isTerminal reports whether somebody looks at what is written to w.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }

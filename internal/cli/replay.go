@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/ingest"
@@ -238,8 +237,7 @@ func openInput(streams Streams, in scan.Input) (io.ReadCloser, error) {
 
 // replayProgress says on a terminal how many events were sent.
 func replayProgress(w io.Writer) (said func(ingest.ReplayStats), wipe func()) {
-	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !isTerminal(w) {
 		return func(ingest.ReplayStats) {}, func() {}
 	}
 	return func(s ingest.ReplayStats) {
