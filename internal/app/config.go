@@ -17,6 +17,7 @@ import (
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/ingest"
 	"github.com/klaxon-dev/klaxon/internal/datadir"
+	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/store"
 	"github.com/klaxon-dev/klaxon/stream/local"
 	"github.com/klaxon-dev/klaxon/web/api"
@@ -228,12 +229,14 @@ func isLoopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// NewLogger makes the logger that the configuration asks for.
+// NewLogger makes the logger that the configuration asks for. What an attacker
+// wrote does nothing in a terminal that shows it.
 func (c *LogConfig) NewLogger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	// The level was checked with the rest of the configuration.
 	_ = level.UnmarshalText([]byte(c.Level))
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: utc}
+	w = output.Log{W: w}
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/klaxon-dev/klaxon/internal/output"
 )
 
 // Exit codes. They are part of the command line's contract.
@@ -54,10 +56,10 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	case errors.As(err, &exit):
 		return exit.code
 	case errors.As(err, &usage):
-		fmt.Fprintf(streams.Err, "klaxon: %v\n", err)
+		fmt.Fprintf(streams.Err, "klaxon: %s\n", output.Message(err.Error()))
 		return exitUsage
 	default:
-		fmt.Fprintf(streams.Err, "klaxon: %v\n", err)
+		fmt.Fprintf(streams.Err, "klaxon: %s\n", output.Message(err.Error()))
 		return exitFailed
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/internal/secretfile"
 	"github.com/klaxon-dev/klaxon/store/engine"
 )
@@ -40,7 +41,7 @@ The engine runs on linux/amd64 with glibc.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := engine.Fetch(cmd.Context(), dir, engine.FetchOptions{
-				Progress: func(line string) { fmt.Fprintln(streams.Err, line) },
+				Progress: func(line string) { fmt.Fprintln(streams.Err, output.Message(line)) },
 			})
 			if err != nil {
 				return err
@@ -78,7 +79,7 @@ Files, other servers and users are out of the reach of its SQL.`,
 				return usagef("--path and --listen are needed: 'klaxon engine run --help' shows an example")
 			}
 			c.Memory, c.Ready = int64(memory), streams.Out
-			c.Logger = slog.New(slog.NewTextHandler(streams.Err, nil))
+			c.Logger = slog.New(slog.NewTextHandler(output.Log{W: streams.Err}, nil))
 			return runEngine(cmd, c, passwordFile)
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/internal/query"
 	"github.com/klaxon-dev/klaxon/rules"
 )
@@ -29,7 +30,7 @@ func (f *ruleFlags) load(w io.Writer) (*rules.Set, error) {
 	set, problems := rules.Load(rules.Sources{NoBuiltin: f.noBuiltin, Paths: f.paths})
 	if broken := problems.Errors(); len(broken) > 0 {
 		for _, p := range broken {
-			fmt.Fprintln(w, p.Error())
+			fmt.Fprintln(w, output.Message(p.Error()))
 		}
 		return nil, usagef("%s in the rules: mend them, or leave the files out", plural(int64(len(broken)), "mistake"))
 	}

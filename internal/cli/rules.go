@@ -84,7 +84,7 @@ func newRulesShow(streams Streams) *cobra.Command {
 			if r == nil {
 				return usagef("there is no rule %q: 'klaxon rules list' lists them", args[0])
 			}
-			_, err = fmt.Fprintf(streams.Out, "# %s:%d, version %s\n%s", r.File, r.Line, r.Version, r.Source)
+			_, err = fmt.Fprintf(streams.Out, "# %s:%d, version %s\n%s", output.Text(r.File, 1024), r.Line, r.Version, output.Message(string(r.Source)))
 			return err
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -227,7 +227,8 @@ func reportTests(streams Streams, format output.Format, results []ruletest.Resul
 		}
 		failed++
 		if format == output.FormatTable {
-			if _, err := fmt.Fprintf(streams.Out, "%s:%d: rule %s: test %q failed: %s\n", r.File, r.Line, r.Rule, r.Test, output.Text(r.Message, 1024)); err != nil {
+			if _, err := fmt.Fprintf(streams.Out, "%s:%d: rule %s: test \"%s\" failed: %s\n",
+				output.Text(r.File, 1024), r.Line, r.Rule, output.Text(r.Test, 256), output.Text(r.Message, 1024)); err != nil {
 				return err
 			}
 		}

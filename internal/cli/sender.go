@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,14 +9,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/klaxon-dev/klaxon/ingest"
 	"github.com/klaxon-dev/klaxon/internal/datadir"
+	"github.com/klaxon-dev/klaxon/internal/output"
 )
 
 // hostKubeconfig is where the printed kubeconfig should lie on the API server's
@@ -188,11 +190,19 @@ func writeSenderText(w io.Writer, s addedSender) error {
 	return err
 }
 
-func writeSenderJSON(w io.Writer, s addedSender) error {
-	e := json.NewEncoder(w)
+func writeSenderJSON(w io.Writer, s addedSender) error { return writeJSON(w, s) }
+
+// writeJSON writes one value, indented.
+func writeJSON(w io.Writer, v any) error {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(s)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(output.AppendJSON(nil, text.Bytes()))
+	return err
 }
 
 func writeSenderKubeconfig(w io.Writer, s addedSender) error {
@@ -201,7 +211,7 @@ func writeSenderKubeconfig(w io.Writer, s addedSender) error {
 }
 
 func newSenderListCommand(streams Streams) *cobra.Command {
-	var dataDir, output string
+	var dataDir, format string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the clusters that have a credential made by 'klaxon sender add'",
@@ -211,11 +221,11 @@ func newSenderListCommand(streams Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return listSenders(streams.Out, dir, output)
+			return listSenders(streams.Out, dir, format)
 		},
 	}
 	cmd.Flags().StringVar(&dataDir, "data-dir", "", "where serve keeps its data")
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	completeWords(cmd, "output", "table", "json")
 	return cmd
 }
@@ -228,7 +238,7 @@ type listedSender struct {
 	TokenFile string    `json:"token_file"`
 }
 
-func listSenders(w io.Writer, dir datadir.Dir, output string) error {
+func listSenders(w io.Writer, dir datadir.Dir, format string) error {
 	files, err := ingest.TokenFiles(dir.Senders())
 	if err != nil {
 		return err
@@ -237,20 +247,16 @@ func listSenders(w io.Writer, dir datadir.Dir, output string) error {
 	for i, f := range files {
 		rows[i] = listedSender{Cluster: f.Cluster, Tokens: f.Tokens, Changed: f.Changed.UTC().Truncate(time.Second), TokenFile: filepath.ToSlash(f.Path)}
 	}
-	switch output {
+	switch format {
 	case "json":
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"senders": rows})
+		return writeJSON(w, map[string]any{"senders": rows})
 	case "table":
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "CLUSTER\tTOKENS\tCHANGED\tFILE")
-		for _, r := range rows {
-			fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", r.Cluster, r.Tokens, r.Changed.Format(time.RFC3339), r.TokenFile)
-		}
-		return t.Flush()
+		columns := []output.Column{{Title: "CLUSTER"}, {Title: "TOKENS"}, {Title: "CHANGED"}, {Title: "FILE", Max: 1024}}
+		return writeList(w, output.FormatTable, rows, columns, func(r *listedSender) []string {
+			return []string{r.Cluster, strconv.Itoa(r.Tokens), r.Changed.Format(time.RFC3339), r.TokenFile}
+		})
 	default:
-		return usagef("-o %q: want table or json", output)
+		return usagef("-o %q: want table or json", format)
 	}
 }
 
