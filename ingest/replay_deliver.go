@@ -1,15 +1,10 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -79,44 +74,20 @@ func (r *replayer) round(ctx context.Context, body []byte) (repeats int, err err
 // post sends a body once. With errAgain it returns the wait that the answer
 // asks for, if any.
 func (r *replayer) post(ctx context.Context, body []byte) (after time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL+"?timeout=30s", bytes.NewReader(body))
-	if err != nil {
+	err = (&Poster{URL: r.URL, Token: r.Token, Client: r.Client}).Post(ctx, body)
+	var refused *StatusError
+	switch {
+	case errors.As(err, &refused):
+		r.reached = true
+		if refused.Again() {
+			return refused.RetryAfter, errAgain
+		}
+		return 0, err
+	case err != nil && r.reached:
+		return 0, fmt.Errorf("%w: %w", errAgain, err)
+	case err != nil:
 		return 0, err
 	}
-	req.Header.Set("Accept", "application/json, */*")
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "Go-http-client/2.0")
-	if r.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.Token)
-	}
-	res, err := r.Client.Do(req)
-	if err != nil {
-		if !r.reached {
-			return 0, err
-		}
-		return 0, fmt.Errorf("%w: %w", errAgain, err)
-	}
 	r.reached = true
-	defer func() {
-		// A little is read, so that the connection serves on.
-		_, _ = io.CopyN(io.Discard, res.Body, 4096)
-		_ = res.Body.Close()
-	}()
-	switch {
-	case res.StatusCode/100 == 2:
-		return 0, nil
-	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
-		return retryAfterOf(res), errAgain
-	default:
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 512))
-		return 0, fmt.Errorf("the receiver refused with %s: %q", res.Status, strings.TrimSpace(string(text)))
-	}
-}
-
-func retryAfterOf(res *http.Response) time.Duration {
-	seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
-	if err != nil || seconds < 0 {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
+	return 0, nil
 }
