@@ -79,19 +79,22 @@ func (c *shortener) objectRef(ref *ObjectRef) {
 // string cuts the string at a path.
 func (c *shortener) string(path string, s *string) {
 	if c.long(*s) {
-		c.add(path, []byte(*s), len(*s))
-		*s = c.cut(*s)
+		*s = c.ends(*s, c.add(path, []byte(*s), len(*s)))
 	}
 }
 
 func (c *shortener) long(s string) bool { return len(s) > c.text }
 
-// cut returns the ends of a string that is too long, with its marker between
-// them.
+// cut is string for one that is marked as part of a list or map.
 func (c *shortener) cut(s string) string {
 	if !c.long(s) {
 		return s
 	}
+	return c.ends(s, c.redactor.cutMarker([]byte(s), len(s)))
+}
+
+// ends returns the ends of a long string, with its marker between them.
+func (c *shortener) ends(s, marker string) string {
 	first, last := c.keep, len(s)-c.keep
 	for !utf8.RuneStart(s[first]) {
 		first--
@@ -99,7 +102,7 @@ func (c *shortener) cut(s string) string {
 	for !utf8.RuneStart(s[last]) {
 		last++
 	}
-	return s[:first] + c.redactor.cutMarker([]byte(s), len(s)) + s[last:]
+	return s[:first] + marker + s[last:]
 }
 
 // strings cuts a list and its strings. The last item stays with the first ones:

@@ -58,7 +58,8 @@ func (u *User) emptied() User { return User{Groups: u.Groups[:0], Extra: u.Extra
 // scanner reads one event in its ordinary form; it is odd where the form is not.
 type scanner struct {
 	text
-	rest rest
+	rest   rest
+	values int // in the lists so far
 }
 
 // once marks a member of an object as seen: twice is odd.
@@ -287,6 +288,9 @@ func (s *scanner) body() []byte {
 
 func (s *scanner) strings(list []string) []string {
 	for ok := s.enterList(); ok; ok = s.nextElement() {
+		if s.values++; s.values > maxValues {
+			s.fail()
+		}
 		list = append(list, s.string())
 	}
 	return list

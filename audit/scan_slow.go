@@ -25,6 +25,9 @@ func scanSlowly(item []byte, e *Event) error {
 		}
 		return &ItemError{Reason: ReasonType, Err: errNotObject, Item: item}
 	}
+	if tooManyValues(item) {
+		return &ItemError{Reason: ReasonSize, Err: errTooManyValues, Item: item}
+	}
 	var ev auditv1.Event
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(item, &ev); err != nil {
 		return itemError(item, err)
