@@ -87,11 +87,12 @@ type Limits struct {
 	// answered 503. Default 512 MiB.
 	HeldBytes int64 `yaml:"held_bytes"`
 	// SenderRequests is how many requests of one sender are worked on at once;
-	// more of them wait with their bodies unread. Default 64.
+	// as many more wait with their bodies unread. Default 64.
 	SenderRequests int `yaml:"sender_requests"`
 	// DeadLetterBytes is how much of a dead letter is kept. Default 4 MiB.
 	DeadLetterBytes int64 `yaml:"dead_letter_bytes"`
-	// Connections is how many connections may be open at once. Default 1024.
+	// Connections is how many connections may be open at once, a quarter of them
+	// from one address. Default 1024.
 	Connections int `yaml:"connections"`
 	// HeaderBytes is the size of the largest request header. Default 64 KiB.
 	HeaderBytes int `yaml:"header_bytes"`

@@ -14,30 +14,41 @@ var errBusy = errors.New("too many requests of this sender are being worked on")
 // the 30 s after which an API server gives up.
 const slotWait = 10 * time.Second
 
-// gate bounds how many requests of one sender are worked on at once. It is
+// gate bounds how many requests of one sender are worked on at once, and how
+// many more wait: of each the connection holds a part of the body already. It is
 // safe for concurrent use.
 type gate struct {
 	size int
 
-	mu    sync.Mutex
-	slots map[string]chan struct{} // one entry for each credential that ever sent
+	mu      sync.Mutex
+	senders map[string]*slots // one entry for each credential that ever sent
 }
 
-func newGate(size int) *gate { return &gate{size: size, slots: map[string]chan struct{}{}} }
+// slots are one sender's: as many requests may wait as are worked on.
+type slots struct{ working, waiting chan struct{} }
+
+func newGate(size int) *gate { return &gate{size: size, senders: map[string]*slots{}} }
 
 // enter waits for a slot and returns what gives it back.
 func (g *gate) enter(ctx context.Context, sender string) (leave func(), err error) {
-	slots := g.of(sender)
+	s := g.of(sender)
+	leave = func() { <-s.working }
 	select {
-	case slots <- struct{}{}:
-		return func() { <-slots }, nil
+	case s.working <- struct{}{}:
+		return leave, nil
 	default:
+	}
+	select {
+	case s.waiting <- struct{}{}:
+		defer func() { <-s.waiting }()
+	default:
+		return nil, errBusy
 	}
 	timer := time.NewTimer(slotWait)
 	defer timer.Stop()
 	select {
-	case slots <- struct{}{}:
-		return func() { <-slots }, nil
+	case s.working <- struct{}{}:
+		return leave, nil
 	case <-timer.C:
 		return nil, errBusy
 	case <-ctx.Done():
@@ -45,11 +56,11 @@ func (g *gate) enter(ctx context.Context, sender string) (leave func(), err erro
 	}
 }
 
-func (g *gate) of(sender string) chan struct{} {
+func (g *gate) of(sender string) *slots {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.slots[sender] == nil {
-		g.slots[sender] = make(chan struct{}, g.size)
+	if g.senders[sender] == nil {
+		g.senders[sender] = &slots{working: make(chan struct{}, g.size), waiting: make(chan struct{}, g.size)}
 	}
-	return g.slots[sender]
+	return g.senders[sender]
 }

@@ -37,6 +37,10 @@ func TestGate(t *testing.T) {
 			entered <- err
 		}()
 		synctest.Wait()
+		start = time.Now()
+		if _, err := g.enter(t.Context(), "a"); !errors.Is(err, errBusy) || time.Since(start) != 0 {
+			t.Errorf("got %v after %v, want errBusy at once: another waits", err, time.Since(start))
+		}
 		leave()
 		if err := <-entered; err != nil {
 			t.Errorf("got %v after the slot was left", err)

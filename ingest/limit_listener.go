@@ -6,16 +6,25 @@ import (
 )
 
 // limitedListener accepts a connection only while fewer than its bound are
-// open; the others wait in the kernel's queue.
+// open; the others wait in the kernel's queue. It closes those of an address
+// that has its share already, so that nobody keeps all others out.
 type limitedListener struct {
 	net.Listener
-	slots chan struct{}
-	once  sync.Once
-	done  chan struct{} // closed by Close
+	slots   chan struct{}
+	share   int                  // of one address
+	refused func(address string) // is told of each connection that is closed
+	once    sync.Once
+	done    chan struct{} // closed by Close
+
+	mu   sync.Mutex
+	open map[string]int // by network, at most as many as slots
 }
 
-func limitListener(l net.Listener, connections int) net.Listener {
-	return &limitedListener{Listener: l, slots: make(chan struct{}, connections), done: make(chan struct{})}
+func limitListener(l net.Listener, connections int, refused func(address string)) net.Listener {
+	return &limitedListener{
+		Listener: l, slots: make(chan struct{}, connections), share: max(1, connections/4), refused: refused,
+		done: make(chan struct{}), open: map[string]int{},
+	}
 }
 
 func (l *limitedListener) Accept() (net.Conn, error) {
@@ -24,12 +33,40 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	case <-l.done:
 		return nil, net.ErrClosed
 	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			<-l.slots
+			return nil, err
+		}
+		address := host(conn.RemoteAddr().String())
+		if !l.enter(network(address)) {
+			_ = conn.Close() // nothing was said yet
+			l.refused(address)
+			continue
+		}
+		return &limitedConn{Conn: conn, release: func() { l.leave(network(address)) }}, nil
 	}
-	return &limitedConn{Conn: conn, release: func() { <-l.slots }}, nil
+}
+
+// enter reports whether the address has less than its share.
+func (l *limitedListener) enter(address string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[address] >= l.share {
+		return false
+	}
+	l.open[address]++
+	return true
+}
+
+func (l *limitedListener) leave(address string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[address]--; l.open[address] == 0 {
+		delete(l.open, address)
+	}
+	<-l.slots
 }
 
 func (l *limitedListener) Close() error {

@@ -34,7 +34,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		bytes:     counter("received_bytes_total", "Bytes read from webhook bodies.", "cluster"),
 		malformed: counter("malformed_total", "Items and bodies that became dead letters, by reason.", "reason"),
 		reduced:   counter("reduced_total", "Events over the limit that were reduced, by what was left out: bodies, strings, lists, more.", "by"),
-		refused:   counter("refused_total", "Webhook requests that were not accepted, by reason.", "reason"),
+		refused:   counter("refused_total", "Webhook requests and connections that were not accepted, by reason.", "reason"),
 		refusing:  counter("refusing_seconds_total", "Time between a first refusal (429 or 503) and the acceptance after it.", "cluster"),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "klaxon_ingest_event_age_seconds",

@@ -70,7 +70,7 @@ func NewReceiver(o Options) (*Receiver, error) {
 		gate:     newGate(o.Limits.SenderRequests),
 		progress: newProgress(o.Now),
 		outage:   newOutage(o.Now, m.refusing),
-		refusals: newRefusals(o.Now, o.Logger),
+		refusals: newRefusals(o.Now, o.Logger, o.Senders.hasCluster),
 		reducer:  reducer,
 		turn:     make(chan struct{}, 1),
 		mux:      http.NewServeMux(),
@@ -148,6 +148,14 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, sender Sende
 		return
 	}
 	r.metrics.refused.WithLabelValues(a.reason).Inc()
-	r.refusals.log(req, sender, a, err)
+	r.refusals.request(req, sender, a, err)
 	a.write(w, req, err)
+}
+
+// reasonShare is why a connection is closed: its address has its share of them.
+const reasonShare = "address_connections"
+
+func (r *Receiver) refuseConnection(address string) {
+	r.metrics.refused.WithLabelValues(reasonShare).Inc()
+	r.refusals.connection(address, reasonShare)
 }

@@ -85,6 +85,11 @@ func (r *Registry) Senders() []Sender {
 	return senders
 }
 
+// hasCluster reports whether a cluster has a sender.
+func (r *Registry) hasCluster(name string) bool {
+	return slices.ContainsFunc(r.current(), func(c *credential) bool { return string(c.Cluster) == name })
+}
+
 // Authenticate returns who sent req: by its bearer token if it has one, else by
 // its client certificate, which the TLS layer has verified.
 func (r *Registry) Authenticate(req *http.Request) (Sender, bool) {

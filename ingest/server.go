@@ -25,15 +25,15 @@ type Server struct {
 }
 
 // Listen opens the receiver's port with the certificate of files and sends
-// what comes to handler once Serve is called.
-func Listen(c Config, files *TLSFiles, handler http.Handler, logger *slog.Logger) (*Server, error) {
+// what comes to the receiver once Serve is called.
+func Listen(c Config, files *TLSFiles, receiver *Receiver, logger *slog.Logger) (*Server, error) {
 	plain, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("ingest.listen: %w", err)
 	}
-	bounded := limitListener(plain, c.Limits.Connections)
+	bounded := limitListener(plain, c.Limits.Connections, receiver.refuseConnection)
 	return &Server{
-		http:     newHTTPServer(c.Limits, handler, logger),
+		http:     newHTTPServer(c.Limits, receiver, logger),
 		listener: tls.NewListener(bounded, files.Config()),
 	}, nil
 }
