@@ -70,8 +70,12 @@ type Finding struct {
 	FirstSeen   time.Time       `json:"first_seen"` // event time of the first member, UTC
 	LastSeen    time.Time       `json:"last_seen"`
 	Count       int64           `json:"count"` // distinct requests
-	Tags        []string        `json:"tags"`
-	Events      []EventRef      `json:"events"` // at most MaxListed, in order of time
+	// Distinct is how many values were counted, where the window counts values,
+	// and Values those of the listed events.
+	Distinct int64      `json:"distinct,omitempty"`
+	Values   []string   `json:"values,omitempty"`
+	Tags     []string   `json:"tags"`
+	Events   []EventRef `json:"events"` // at most MaxListed, in order of time
 
 	State State `json:"state"`
 	// Revision counts what was said of this finding before, from 1. The closing

@@ -7,6 +7,7 @@
 package detect
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"time"
@@ -18,9 +19,9 @@ import (
 // Input is one event as it is matched.
 type Input struct {
 	Cluster   audit.ClusterID
-	Received  time.Time // zero for files: the event's own time counts
-	ID        audit.EventID
-	RequestID audit.RequestID
+	Received  time.Time       // zero for files: the event's own time counts
+	ID        audit.EventID   // zero: made when it is needed
+	RequestID audit.RequestID // zero: made when it is needed
 	Event     *audit.Event
 }
 
@@ -28,10 +29,12 @@ type Input struct {
 type Match struct {
 	Rule      rules.RuleID    `json:"rule"`
 	Version   string          `json:"version"`
+	Part      uint8           `json:"part,omitempty"` // of the rule: 0, or which step
 	Key       Key             `json:"key"`
 	Cluster   audit.ClusterID `json:"cluster"`
 	Namespace string          `json:"namespace,omitempty"`
 	Title     []string        `json:"title,omitempty"` // values of the title's placeholders
+	Value     string          `json:"value,omitempty"` // of the field that the window counts
 	Event     EventRef        `json:"event"`
 }
 
@@ -57,20 +60,31 @@ type Note struct {
 // Matcher evaluates a set of rules on one event after the other. It is used by
 // one goroutine; several matchers may share a set.
 type Matcher struct {
-	set     *rules.Set
+	parts   []part // of all rules
 	index   *rules.Index
 	machine *rules.Machine
 	scope   rules.Scope
 	notes   []Note
 }
 
+// part is one condition of a rule.
+type part struct {
+	rule   *rules.Rule
+	number int
+}
+
 // NewMatcher returns a matcher for a set.
 func NewMatcher(set *rules.Set) *Matcher {
-	conditions := make([]*rules.Condition, len(set.Rules))
-	for i, r := range set.Rules {
-		conditions[i] = r.When
+	m := &Matcher{machine: rules.NewMachine()}
+	var groups [][]*rules.Condition
+	for _, r := range set.Rules {
+		for i := range r.Parts {
+			m.parts = append(m.parts, part{rule: r, number: i})
+			groups = append(groups, r.Parts[i].When)
+		}
 	}
-	return &Matcher{set: set, index: rules.NewIndex(conditions), machine: rules.NewMachine()}
+	m.index = rules.NewIndex(groups)
+	return m
 }
 
 // Match appends what the event matches to dst. Events that say nothing of how
@@ -83,9 +97,9 @@ func (m *Matcher) Match(in *Input, dst []Match) []Match {
 	m.scope.Reset(in.Cluster, in.RequestID, in.Event)
 	m.machine.Load(&m.scope)
 	for _, i := range m.index.Candidates(m.machine) {
-		r := m.set.Rules[i]
-		if m.holds(r, r.When) && !m.excepted(r, in) {
-			dst = append(dst, m.match(r, in))
+		p := &m.parts[i]
+		if m.holds(p) && !m.excepted(p.rule, in) {
+			dst = m.match(p, in, dst)
 		}
 	}
 	return dst
@@ -94,15 +108,25 @@ func (m *Matcher) Match(in *Input, dst []Match) []Match {
 // Notes returns what else the last Match had to say. The slice is reused by the next.
 func (m *Matcher) Notes() []Note { return m.notes }
 
-func (m *Matcher) holds(r *rules.Rule, c *rules.Condition) bool {
-	holds, err := m.machine.Eval(c)
-	switch {
-	case err != nil:
-		m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeFailed, Err: err})
-	case holds == rules.Unknown:
-		m.notes = append(m.notes, Note{Rule: r.ID, Outcome: OutcomeBlind})
+// holds reports whether all conditions of a part surely do.
+func (m *Matcher) holds(p *part) bool {
+	all := rules.True
+	var failed error
+	for _, c := range p.rule.Parts[p.number].When {
+		holds, err := m.machine.Eval(c)
+		if holds == rules.False {
+			return false
+		}
+		all = min(all, holds)
+		failed = cmp.Or(failed, err)
 	}
-	return holds == rules.True
+	switch {
+	case failed != nil:
+		m.notes = append(m.notes, Note{Rule: p.rule.ID, Outcome: OutcomeFailed, Err: failed})
+	case all == rules.Unknown:
+		m.notes = append(m.notes, Note{Rule: p.rule.ID, Outcome: OutcomeBlind})
+	}
+	return all == rules.True
 }
 
 // excepted reports whether an exception surely takes the match away.
@@ -120,22 +144,46 @@ func (m *Matcher) excepted(r *rules.Rule, in *Input) bool {
 	return false
 }
 
-func (m *Matcher) match(r *rules.Rule, in *Input) Match {
-	key := make(Key, len(r.By))
+// match appends the match of a part to dst. An event without the value that the
+// window counts is none.
+func (m *Matcher) match(p *part, in *Input, dst []Match) []Match {
+	r := p.rule
+	value := ""
+	if f := r.Window.Value; f != nil {
+		if value = keyText(f.Text(&m.scope)); value == "" {
+			return dst
+		}
+	}
+	in.identify()
+	m.scope.RequestID = in.RequestID
+	by := r.Parts[p.number].By
+	key := make(Key, len(r.By), len(r.By)+1)
 	for i := range r.By {
-		key[i] = KeyField{Name: r.By[i].Name, Value: keyText(r.By[i].Text(&m.scope))}
+		key[i] = KeyField{Name: r.By[i].Name, Value: keyText(by[i].Text(&m.scope))}
 	}
 	if r.Suppress == 0 {
 		key = append(key, KeyField{Name: "request_id", Value: in.RequestID.String()})
 	}
-	return Match{
+	return append(dst, Match{
 		Rule:      r.ID,
 		Version:   r.Version,
+		Part:      uint8(p.number),
 		Key:       key,
 		Cluster:   in.Cluster,
 		Namespace: cut(in.Event.ObjectRef.Namespace, maxRefText),
 		Title:     r.Title.Values(&m.scope),
+		Value:     value,
 		Event:     newEventRef(in),
+	})
+}
+
+// identify makes the ids of an event that comes without.
+func (in *Input) identify() {
+	if in.ID == (audit.EventID{}) {
+		in.ID = in.Event.ID(in.Cluster)
+	}
+	if in.RequestID == (audit.RequestID{}) {
+		in.RequestID = in.Event.RequestID(in.Cluster)
 	}
 }
 

@@ -32,6 +32,7 @@ func findingsOf(t *testing.T, file string) []string {
 	}
 	set := builtinSet(t)
 	matcher, windows := NewMatcher(set), NewWindows(set, Limits{})
+	var log Memory
 	for line := range bytes.Lines(text) {
 		var e audit.Event
 		if err := audit.Scan(bytes.TrimSpace(line), &e); err != nil {
@@ -39,11 +40,11 @@ func findingsOf(t *testing.T, file string) []string {
 		}
 		in := Input{Cluster: "c", ID: e.ID("c"), RequestID: e.RequestID("c"), Event: &e}
 		for _, m := range matcher.Match(&in, nil) {
-			windows.Add(&m, 0, nil)
+			windows.Add(&m, log.Append(&m), nil)
 		}
 	}
 	var found []string
-	for _, f := range windows.Finish(nil) {
+	for _, f := range findings(t, &log, windows.Finish(nil)) {
 		found = append(found, fmt.Sprintf("%s: %d/%d by %q on %s", f.Rule, f.Count, len(f.Events), f.Actor, f.Events[0].Object))
 	}
 	slices.Sort(found)

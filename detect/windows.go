@@ -2,8 +2,8 @@ package detect
 
 import (
 	"cmp"
-	"container/heap"
-	"container/list"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/rules"
@@ -20,15 +20,15 @@ const Remembered = time.Hour
 
 // Limits bound the memory of Windows.
 type Limits struct {
-	KeysPerRule int   // live keys of one rule, and closed ones that are remembered; 0: 10,000
-	Requests    int   // requests that one finding tells apart; 0: 4,096
-	Bytes       int64 // all findings together, by estimate; 0: 256 MiB
+	KeysPerRule int   // of one rule; 0: 100,000
+	Members     int   // of one key; 0: 4,096
+	Bytes       int64 // all keys together, by estimate; 0: 256 MiB
 }
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		KeysPerRule: cmp.Or(l.KeysPerRule, 10_000),
-		Requests:    cmp.Or(l.Requests, 4_096),
+		KeysPerRule: cmp.Or(l.KeysPerRule, 100_000),
+		Members:     max(cmp.Or(l.Members, 4_096), 2*thinned),
 		Bytes:       cmp.Or(l.Bytes, 256<<20),
 	}
 }
@@ -42,14 +42,17 @@ type Windows struct {
 	set       *rules.Set
 	limits    Limits
 	watermark time.Time
-	states    map[FindingID]*state
-	live      touched
-	closed    touched
+	newest    int64 // event time of any match
+	keys      map[Fingerprint]*key
+	rules     map[rules.RuleID]*ruleKeys
 	due       dueHeap
-	starts    list.List // all states, in order of their first match in the log
+	places    places
+	stretches stretches
+	scratch   scratch
 	bytes     int64
 
-	evicted, unknown, late int64
+	live                              int
+	evicted, saturated, unknown, late int64
 }
 
 // NewWindows returns the windows of a set's rules.
@@ -57,194 +60,256 @@ func NewWindows(set *rules.Set, limits Limits) *Windows {
 	return &Windows{
 		set:    set,
 		limits: limits.withDefaults(),
-		states: map[FindingID]*state{},
-		live:   newTouched(),
-		closed: newTouched(),
+		newest: math.MinInt64,
+		keys:   map[Fingerprint]*key{},
+		rules:  map[rules.RuleID]*ruleKeys{},
 	}
 }
 
 // Add takes a match that lies at an offset of the log and appends the findings
 // that are to be announced to dst: one that opens, or whose count has doubled,
 // and those that had to close early to make room.
-func (w *Windows) Add(m *Match, offset int64, dst []Finding) []Finding {
+func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 	rule := w.set.Rule(m.Rule)
-	if rule == nil {
+	if rule == nil || int(m.Part) >= len(rule.Parts) {
 		w.unknown++
 		return dst
 	}
-	bucket, end := bucketOf(m.Event.Time, rule.Suppress)
-	id := findingID(m.Rule, m.Key, bucket)
-	s := w.states[id]
-	if s == nil {
-		dst = w.evict(w.live.excess(rule.ID, w.limits.KeysPerRule-1), dst)
-		s = w.open(rule, id, m, end, offset)
+	of := w.rules[rule.ID]
+	if of == nil {
+		of = newRuleKeys(rule)
+		w.rules[rule.ID] = of
 	}
-	before := s.bytes
-	news := s.add(m, w.limits.Requests)
-	w.bytes += s.bytes - before
-	switch {
-	case s.closed && !news:
+	k := w.keys[m.Fingerprint()]
+	if k == nil {
+		dst = w.evict(of.live.excess(w.limits.KeysPerRule-1), dst)
+		k = w.open(of, m.Fingerprint())
+	}
+	w.touch(k)
+	n := newMember(m, offset)
+	at, known := search(k.members, &n)
+	if known {
 		return dst
-	case s.closed:
-		w.reopen(s)
-	default:
-		w.live.touch(s)
 	}
-	if s.finding.Count >= s.announce {
-		s.announce = 2 * s.finding.Count
-		s.finding.Revision++
-		dst = append(dst, s.snapshot(StateOpen))
+	w.newest = max(w.newest, n.time)
+	k.insert(at, n, m.Value)
+	w.places.take(offset, w.watermark)
+	w.grow(k, k.memberBytes())
+	dst = w.changed(k, at, dst)
+	if len(k.members) > w.limits.Members {
+		w.thin(k, w.limits.Members/2)
+		w.saturated++
 	}
+	w.schedule(k)
 	return w.shrink(dst)
 }
 
-func (w *Windows) open(rule *rules.Rule, id FindingID, m *Match, end time.Time, offset int64) *state {
-	s := newState(rule, id, m)
-	s.start = Point{Offset: offset, Watermark: w.watermark}
-	s.startElement = w.starts.PushBack(s)
-	s.due = w.closing(end)
-	w.states[id] = s
-	w.bytes += s.bytes
-	w.live.push(s)
-	heap.Push(&w.due, s)
-	return s
-}
-
-// closing returns when a bucket that ends at end closes: where that was before
-// the first of its matches came, others that are as late are waited for.
-func (w *Windows) closing(end time.Time) time.Time {
-	if w.watermark.Before(end) {
-		return end
+// changed announces what a new member makes of the key's findings.
+func (w *Windows) changed(k *key, at int, dst []Draft) []Draft {
+	n := k.members[at]
+	rule := k.of.rule
+	if waits(&rule.Window) && n.time > w.decided(rule) {
+		return dst // the watermark will decide
 	}
-	w.late++
-	return w.watermark.Add(Lateness)
-}
-
-// reopen makes a closed finding live again, for something new has come to it.
-func (w *Windows) reopen(s *state) {
-	w.closed.remove(s)
-	s.closed = false
-	w.live.push(s)
-	w.fall(s, w.closing(s.due.Add(-Remembered)))
-}
-
-// fall makes s due at a time.
-func (w *Windows) fall(s *state, at time.Time) {
-	s.due = at
-	heap.Fix(&w.due, s.index)
-}
-
-// close ends a live finding; it is remembered.
-func (w *Windows) close(s *state) Finding {
-	w.live.remove(s)
-	s.closed = true
-	w.closed.push(s)
-	w.fall(s, s.due.Add(Remembered))
-	w.forget(w.closed.excess(s.rule.ID, w.limits.KeysPerRule))
-	s.finding.Revision++
-	return s.snapshot(StateClosed)
-}
-
-// forget removes a closed finding; nil is none.
-func (w *Windows) forget(s *state) {
-	if s == nil {
-		return
-	}
-	w.closed.remove(s)
-	w.starts.Remove(s.startElement)
-	heap.Remove(&w.due, s.index)
-	delete(w.states, s.finding.ID)
-	w.bytes -= s.bytes
-}
-
-// evict closes a live finding early; nil is none.
-func (w *Windows) evict(s *state, dst []Finding) []Finding {
-	if s == nil {
-		return dst
-	}
-	w.evicted++
-	s.finding.Saturated = true
-	dst = append(dst, w.close(s))
-	before := s.bytes
-	s.thin()
-	w.bytes += s.bytes - before
-	return dst
-}
-
-// shrink makes room until the findings fit into their memory: those that were
-// touched longest ago go first, closed ones before live ones.
-func (w *Windows) shrink(dst []Finding) []Finding {
-	for w.bytes > w.limits.Bytes {
-		if s := w.closed.oldest(); s != nil {
-			w.forget(s)
+	before := int64(math.MinInt64) // no bucket twice
+	until := n.time + rule.Window.Within.Microseconds()
+	for i := at; i < len(k.members) && k.members[i].time <= until; i++ {
+		start, end := bucketAt(k.members[i].time, rule.Suppress)
+		if start <= before && before != math.MinInt64 {
 			continue
 		}
-		if w.live.len() <= 1 {
-			break // one finding is bounded by itself
+		before = start
+		dst = w.look(k, start, end, max(start, n.time), min(end, until+1), w.mark(), dst)
+		if rule.Suppress <= 0 {
+			break // one bucket holds all
 		}
-		dst = w.evict(w.live.oldest(), dst)
 	}
 	return dst
+}
+
+// look finds out whether a bucket has a finding, where something may have changed
+// in [from, to), and announces it. What changed came when the watermark stood at
+// mark.
+func (w *Windows) look(k *key, start, end, from, to, mark int64, dst []Draft) []Draft {
+	b := k.bucket(start)
+	if b == nil || b.closed {
+		if len(w.satisfied(k, ends{from: from, to: to})) == 0 {
+			return dst
+		}
+		b = w.begin(k, start, end, mark)
+	}
+	b.news++
+	if b.count+b.news < b.announce {
+		return dst
+	}
+	d := w.draft(k, b)
+	b.count, b.news = uint32(min(d.Count, math.MaxUint32/4)), 0
+	if b.count < b.announce {
+		return dst
+	}
+	b.announce = 2 * b.count
+	b.revision++
+	d.State, d.Revision = StateOpen, int64(b.revision)
+	return append(dst, d)
+}
+
+// begin makes the finding of a bucket live.
+func (w *Windows) begin(k *key, start, end, mark int64) *bucket {
+	b := k.bucket(start)
+	if b == nil {
+		b = k.addBucket(bucket{start: start, end: end, announce: 1})
+		w.grow(k, bucketBytes)
+	}
+	b.closed = false
+	if k.of.rule.Suppress <= 0 {
+		end = k.members[0].time
+	}
+	b.due = end
+	if k.of.rule.Window.Kind == rules.Absence {
+		b.due += k.of.rule.Window.Within.Microseconds()
+	}
+	if mark >= b.due {
+		// It came after its bucket had closed: others that are as late are
+		// waited for.
+		b.due = mark + Lateness.Microseconds()
+		w.late++
+	}
+	w.live++
+	return b
+}
+
+// mark is the watermark in microseconds.
+func (w *Windows) mark() int64 {
+	if w.watermark.IsZero() {
+		return math.MinInt64 / 2
+	}
+	return w.watermark.UnixMicro()
+}
+
+// decided is until when a late event can change nothing.
+func (w *Windows) decided(rule *rules.Rule) int64 {
+	if waits(&rule.Window) {
+		return w.mark()
+	}
+	return math.MaxInt64
+}
+
+func (w *Windows) satisfied(k *key, e ends) []span {
+	e.decided = w.decided(k.of.rule)
+	return w.stretches.of(&k.of.rule.Window, k.members, k.values(), e)
 }
 
 // Advance moves the watermark: nothing that is due before it will come in order
-// any more. It appends the findings that close to dst, in order of their ends.
-func (w *Windows) Advance(watermark time.Time, dst []Finding) []Finding {
+// any more. It appends the findings that open or close to dst, in order of when
+// they are due.
+func (w *Windows) Advance(watermark time.Time, dst []Draft) []Draft {
 	if !watermark.After(w.watermark) {
 		return dst
 	}
 	w.watermark = watermark
-	for len(w.due) > 0 && !w.due[0].due.After(watermark) {
+	for mark := w.mark(); len(w.due) > 0 && w.due[0].due <= mark; {
 		dst = w.end(w.due[0], dst)
 	}
 	return dst
 }
 
 // Finish closes all that is open, as at the end of all input.
-func (w *Windows) Finish(dst []Finding) []Finding {
-	for len(w.due) > 0 {
-		dst = w.end(w.due[0], dst)
+func (w *Windows) Finish(dst []Draft) []Draft {
+	if w.newest != math.MinInt64 {
+		dst = w.Advance(time.UnixMicro(w.newest), dst)
+	}
+	var open []*key
+	for _, k := range w.keys {
+		open = append(open, k)
+	}
+	slices.SortFunc(open, func(a, b *key) int { return slices.Compare(a.id[:], b.id[:]) })
+	for _, k := range open {
+		dst = w.closeAll(k, dst)
+		w.forget(k)
 	}
 	return dst
 }
 
-// end does with a finding what it is due for.
-func (w *Windows) end(s *state, dst []Finding) []Finding {
-	if s.closed {
-		w.forget(s)
+// end does with a key what it is due for.
+func (w *Windows) end(k *key, dst []Draft) []Draft {
+	mark := w.mark()
+	if waits(&k.of.rule.Window) {
+		dst = w.decide(k, dst)
+	}
+	for i := 0; i < len(k.buckets); i++ {
+		b := &k.buckets[i]
+		switch {
+		case b.due > mark:
+		case b.closed:
+			k.buckets = slices.Delete(k.buckets, i, i+1)
+			w.grow(k, -bucketBytes)
+			i--
+		default:
+			dst = append(dst, w.close(k, b))
+		}
+	}
+	w.trim(k)
+	if len(k.members) == 0 && len(k.buckets) == 0 {
+		w.forget(k)
 		return dst
 	}
-	return append(dst, w.close(s))
+	w.schedule(k)
+	return dst
 }
 
-// Point is a place in the log of matches, and the watermark there.
-type Point struct {
-	Offset    int64     `json:"offset"`
-	Watermark time.Time `json:"watermark"`
-}
-
-// Horizon returns where the log must be replayed from to restore the findings
-// that are held: where the oldest of them begins, or next if there is none.
-func (w *Windows) Horizon(next int64) Point {
-	if oldest := w.starts.Front(); oldest != nil {
-		return oldest.Value.(*state).start
+// decide looks at what the watermark has passed since it was last looked at.
+func (w *Windows) decide(k *key, dst []Draft) []Draft {
+	rule := k.of.rule
+	mark := k.decided
+	after := mark
+	k.decided = w.mark()
+	if rule.Window.Kind == rules.Absence {
+		after -= rule.Window.Within.Microseconds()
 	}
-	return Point{Offset: next, Watermark: w.watermark}
+	before := int64(math.MinInt64)
+	for i := from(k.members, after); i < len(k.members) && k.members[i].time <= k.decided; i++ {
+		start, end := bucketAt(k.members[i].time, rule.Suppress)
+		if start == before {
+			continue
+		}
+		before = start
+		dst = w.look(k, start, end, start, end, mark, dst)
+	}
+	return dst
 }
 
-// Resume makes an engine that has seen nothing yet start at a point of the log.
-func (w *Windows) Resume(p Point) { w.watermark = p.Watermark }
+// close ends a live finding; it is remembered.
+func (w *Windows) close(k *key, b *bucket) Draft {
+	d := w.draft(k, b)
+	b.revision++
+	b.closed = true
+	b.due += Remembered.Microseconds()
+	w.live--
+	d.State, d.Revision = StateClosed, int64(b.revision)
+	return d
+}
+
+func (w *Windows) closeAll(k *key, dst []Draft) []Draft {
+	for i := range k.buckets {
+		if !k.buckets[i].closed {
+			dst = append(dst, w.close(k, &k.buckets[i]))
+		}
+	}
+	return dst
+}
 
 // Stats count what happened to matches on their way into findings.
 type Stats struct {
 	Live    int   // findings that are open
-	Bytes   int64 // memory of open findings and of closed ones that are remembered, by estimate
-	Evicted int64 // findings closed early because there were too many
+	Keys    int   // keys that are held
+	Bytes   int64 // memory of the keys, by estimate
+	Evicted int64 // keys whose findings closed early because there were too many
+	Full    int64 // times that a key had too many members
 	Unknown int64 // matches of rules that the set does not hold
 	Late    int64 // findings that opened, or opened again, after their bucket had closed
 }
 
 // Stats returns the counts so far.
 func (w *Windows) Stats() Stats {
-	return Stats{Live: w.live.len(), Bytes: w.bytes, Evicted: w.evicted, Unknown: w.unknown, Late: w.late}
+	return Stats{Live: w.live, Keys: len(w.keys), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Late: w.late}
 }

@@ -54,10 +54,59 @@ func hit(key string, request int, at time.Time) Match {
 	return m
 }
 
+// harness is windows with the log that they need, in findings instead of drafts.
+type harness struct {
+	*Windows
+	log map[int64]*Match
+}
+
+func newHarness(t testing.TB, limits Limits) *harness {
+	return &harness{Windows: NewWindows(testSet(t), limits), log: map[int64]*Match{}}
+}
+
+func (h *harness) read(offset int64) (*Match, error) { return h.log[offset], nil }
+
+func (h *harness) fill(drafts []Draft, dst []Finding) []Finding {
+	for i := range drafts {
+		f, err := drafts[i].Finding(h.read)
+		if err != nil {
+			panic(err)
+		}
+		dst = append(dst, f)
+	}
+	return dst
+}
+
+func (h *harness) Add(m *Match, offset int64, dst []Finding) []Finding {
+	one := *m
+	h.log[offset] = &one
+	return h.fill(h.Windows.Add(m, offset, nil), dst)
+}
+
+func (h *harness) Advance(mark time.Time, dst []Finding) []Finding {
+	return h.fill(h.Windows.Advance(mark, nil), dst)
+}
+
+func (h *harness) Finish(dst []Finding) []Finding { return h.fill(h.Windows.Finish(nil), dst) }
+
+// findings fills drafts in.
+func findings(t testing.TB, log *Memory, drafts []Draft) []Finding {
+	t.Helper()
+	var found []Finding
+	for i := range drafts {
+		f, err := drafts[i].Finding(log.Read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
 // closed runs matches through windows and returns what closes, by id.
 func closed(t testing.TB, matches []Match) []Finding {
 	t.Helper()
-	w := NewWindows(testSet(t), Limits{})
+	w := newHarness(t, Limits{})
 	for i := range matches {
 		w.Add(&matches[i], int64(i), nil)
 	}
@@ -73,7 +122,7 @@ func sorted(fs []Finding) []Finding {
 }
 
 func TestFindingOpensGrowsAndCloses(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{})
+	w := newHarness(t, Limits{})
 	var said []Finding
 	for i := range 5 {
 		m := hit("joe", i, base.Add(time.Duration(i)*time.Minute))
@@ -160,7 +209,7 @@ func TestReplayFromTheHorizon(t *testing.T) {
 		match     *Match
 		watermark time.Time
 	}
-	run := func(w *Windows, log []record, from, quiet int64, to int64) (said []Finding) {
+	run := func(w *harness, log []record, from, quiet int64, to int64) (said []Finding) {
 		for i := from; i < to; i++ {
 			var now []Finding
 			if m := log[i].match; m != nil {
@@ -188,12 +237,12 @@ func TestReplayFromTheHorizon(t *testing.T) {
 			log = append(log, record{match: &m})
 		}
 		end := int64(len(log))
-		want := run(NewWindows(testSet(t), Limits{}), log, 0, 0, end)
+		want := run(newHarness(t, Limits{}), log, 0, 0, end)
 		var got []Finding
 		at, horizon := int64(0), Point{}
 		for at < end {
 			next := min(end, at+int64(1+r.IntN(120)))
-			w := NewWindows(testSet(t), Limits{})
+			w := newHarness(t, Limits{})
 			w.Resume(horizon)
 			got = append(got, run(w, log, horizon.Offset, at, next)...)
 			at, horizon = next, w.Horizon(next)
@@ -207,7 +256,7 @@ func TestReplayFromTheHorizon(t *testing.T) {
 }
 
 func TestLateMatchIsStillFound(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{})
+	w := newHarness(t, Limits{})
 	w.Advance(base.Add(24*time.Hour), nil)
 	m := hit("joe", 1, base)
 	if said := w.Add(&m, 0, nil); len(said) != 1 || said[0].State != StateOpen {
@@ -223,7 +272,7 @@ func TestLateMatchIsStillFound(t *testing.T) {
 
 // A second source brings the same events again after their finding has closed.
 func TestCopiesChangeNothing(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{})
+	w := newHarness(t, Limits{})
 	var matches []Match
 	for i := range 250 { // more than are listed
 		matches = append(matches, hit("joe", i, base.Add(time.Duration(i)*time.Second)))
@@ -252,7 +301,7 @@ func TestCopiesChangeNothing(t *testing.T) {
 
 // What comes after a finding has closed is added to what it had.
 func TestReopenedFindingGoesOn(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{})
+	w := newHarness(t, Limits{})
 	first := hit("joe", 1, base)
 	w.Add(&first, 0, nil)
 	closed := w.Advance(base.Add(time.Hour), nil)
@@ -274,7 +323,7 @@ func TestReopenedFindingGoesOn(t *testing.T) {
 
 // A finding that had to make room goes on from its count and its revision.
 func TestEvictedFindingGoesOn(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{KeysPerRule: 1})
+	w := newHarness(t, Limits{KeysPerRule: 1})
 	a, b, c := hit("joe", 1, base), hit("ann", 2, base), hit("joe", 3, base.Add(time.Minute))
 	var said []Finding
 	for i, m := range []Match{a, b, c} {
@@ -295,10 +344,10 @@ func TestEvictedFindingGoesOn(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	const most = 1 << 20
-	w := NewWindows(testSet(t), Limits{Bytes: most})
+	w := newHarness(t, Limits{Bytes: most})
 	ids := map[FindingID]bool{}
-	for i := range 5_000 {
-		m := hit(fmt.Sprint("user", i%2_500), i, base)
+	for i := range 20_000 {
+		m := hit(fmt.Sprint("user", i%10_000), i, base)
 		for _, f := range w.Add(&m, int64(i), nil) {
 			ids[f.ID] = true
 		}
@@ -309,8 +358,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, f := range w.Finish(nil) {
 		ids[f.ID] = true
 	}
-	if len(ids) != 2_500 || w.Stats().Evicted == 0 {
-		t.Errorf("%d findings were announced, want 2500; stats %+v", len(ids), w.Stats())
+	if len(ids) != 10_000 || w.Stats().Evicted == 0 {
+		t.Errorf("%d findings were announced, want 10000; stats %+v", len(ids), w.Stats())
 	}
 	if s := w.Stats(); s.Bytes != 0 || s.Live != 0 {
 		t.Errorf("at the end %+v", s)
@@ -339,7 +388,7 @@ func TestMemoryEstimate(t *testing.T) {
 }
 
 func TestKeysOfARuleAreBounded(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{KeysPerRule: 3})
+	w := newHarness(t, Limits{KeysPerRule: 3})
 	var said []Finding
 	for i := range 5 {
 		m := hit(fmt.Sprint("user", i), i, base)
@@ -363,7 +412,7 @@ func TestKeysOfARuleAreBounded(t *testing.T) {
 }
 
 func TestRequestsOfAFindingAreBounded(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{Requests: 10})
+	w := newHarness(t, Limits{Members: 16})
 	for i := range 25 {
 		m := hit("joe", i, base)
 		w.Add(&m, int64(i), nil)
@@ -375,7 +424,7 @@ func TestRequestsOfAFindingAreBounded(t *testing.T) {
 }
 
 func TestMatchOfARuleThatIsGone(t *testing.T) {
-	w := NewWindows(testSet(t), Limits{})
+	w := newHarness(t, Limits{})
 	m := hit("joe", 1, base)
 	m.Rule = "gone"
 	if said := w.Add(&m, 0, nil); len(said) != 0 || w.Stats().Unknown != 1 {

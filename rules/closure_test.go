@@ -176,7 +176,7 @@ func TestIndexLeavesOutWhatIsFalse(t *testing.T) {
 		}
 		conditions = append(conditions, c)
 	}
-	x, m := NewIndex(conditions), NewMachine()
+	x, m := NewIndex(single(conditions)), NewMachine()
 	left, all := 0, 0
 	for i, e := range recordedEvents(t) {
 		if i%7 == 0 {
@@ -205,6 +205,14 @@ func TestIndexLeavesOutWhatIsFalse(t *testing.T) {
 	}
 }
 
+func single(conditions []*Condition) [][]*Condition {
+	groups := make([][]*Condition, len(conditions))
+	for i, c := range conditions {
+		groups[i] = []*Condition{c}
+	}
+	return groups
+}
+
 func TestIndexOfAPack(t *testing.T) {
 	set, _ := Load(Sources{})
 	var conditions []*Condition
@@ -213,7 +221,7 @@ func TestIndexOfAPack(t *testing.T) {
 		conditions = append(conditions, r.When)
 		parts += r.When.parts
 	}
-	x, m := NewIndex(conditions), NewMachine()
+	x, m := NewIndex(single(conditions)), NewMachine()
 	events, candidates := recordedEvents(t), 0
 	for _, e := range events {
 		m.Load(scopeOf(e))

@@ -141,7 +141,7 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			return
 		}
-		if got := tmpl.Render(tmpl.Values(scopeOf(podEvent())), 7); got != want {
+		if got := tmpl.Render(tmpl.Values(scopeOf(podEvent())), Amounts{Count: 7}); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

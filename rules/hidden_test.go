@@ -104,7 +104,7 @@ func TestIndexOfReducedEvents(t *testing.T) {
 		}
 		conditions = append(conditions, c)
 	}
-	x := NewIndex(conditions)
+	x := NewIndex(single(conditions))
 	m := NewMachine()
 	e := podEvent()
 	m.Load(scopeOf(e))

@@ -1,13 +1,17 @@
 package rules
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// Index finds the conditions of a set that may hold on an event, by an outline
-// of it: a few of its fields. For each outline that it meets it evaluates all
-// conditions once, with every other field unknown; those that are false then are
-// false on every event of that outline. It is used by one goroutine.
+// Index finds those of many groups of conditions that may all hold on an event,
+// by an outline of it: a few of its fields. For each outline that it meets it
+// evaluates all conditions once, with every other field unknown; those that are
+// false then are false on every event of that outline. It is used by one
+// goroutine.
 type Index struct {
-	conditions []*Condition
+	groups     [][]*Condition
 	uses       []*use // by outlineTexts: what the conditions compare it with
 	candidates map[outline][]int
 	normal     map[outline][]int
@@ -31,29 +35,36 @@ var (
 	outlineFlags = [...]string{"allowed", "denied", "actor.controller"}
 )
 
-// NewIndex returns an index of conditions.
-func NewIndex(conditions []*Condition) *Index {
-	x := &Index{conditions: conditions, candidates: map[outline][]int{}, normal: map[outline][]int{}}
+// NewIndex returns an index of groups of conditions.
+func NewIndex(groups [][]*Condition) *Index {
+	x := &Index{groups: groups, candidates: map[outline][]int{}, normal: map[outline][]int{}}
 	for _, name := range outlineTexts {
 		all := &use{constants: map[string]struct{}{}}
-		for _, c := range conditions {
-			if u := c.uses[name]; u != nil {
-				all.open = all.open || u.open
-				for constant := range u.constants {
-					all.constants[constant] = struct{}{}
-				}
+		for _, group := range groups {
+			for _, c := range group {
+				all.merge(c.uses[name])
 			}
 		}
 		x.uses = append(x.uses, all)
 	}
-	for i := range conditions {
+	for i := range groups {
 		x.all = append(x.all, i)
 	}
 	return x
 }
 
-// Candidates returns the numbers of the conditions that may hold on the event
-// that m has loaded, in ascending order. The slice is the index's own.
+func (u *use) merge(other *use) {
+	if other == nil {
+		return
+	}
+	u.open = u.open || other.open
+	for constant := range other.constants {
+		u.constants[constant] = struct{}{}
+	}
+}
+
+// Candidates returns the numbers of the groups that may hold on the event that m
+// has loaded, in ascending order. The slice is the index's own.
 func (x *Index) Candidates(m *Machine) []int {
 	if m.hidden != (fieldSet{}) { // the outline itself may be unknown
 		return x.all
@@ -79,8 +90,8 @@ func (x *Index) find(m *Machine, o outline) []int {
 	}
 	hidden := m.hidden
 	m.hidden = unlessOutlined
-	for i, c := range x.conditions {
-		if c.holds(m) != False {
+	for i, group := range x.groups {
+		if !slices.ContainsFunc(group, func(c *Condition) bool { return c.holds(m) == False }) {
 			found = append(found, i)
 		}
 	}

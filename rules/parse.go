@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,7 +106,7 @@ func (d *decoder) source(line int) string {
 }
 
 func (d *decoder) document(n ast.Node) *Rule {
-	r := &Rule{Suppress: DefaultSuppress}
+	r := &Rule{Suppress: DefaultSuppress, Window: Window{Kind: Count, AtLeast: 1}}
 	r.Line, _ = position(n)
 	members := d.members(n, "")
 	if members == nil {
@@ -132,7 +133,7 @@ func (d *decoder) document(n ast.Node) *Rule {
 		"severity":        note(func(field string, n ast.Node) { d.text(&severity)(field, n); d.severity(field, n, severity) }),
 		"tags":            d.texts(&r.Tags),
 		"when":            note(d.condition(&r.When)),
-		"window":          func(field string, n ast.Node) { d.window(field, n, &by) },
+		"window":          func(field string, n ast.Node) { d.window(field, n, &r.Window, &by) },
 		"suppress":        func(field string, n ast.Node) { d.suppress(field, n, &r.Suppress) },
 		"exceptions":      func(field string, n ast.Node) { d.exceptions(field, n, &r.Exceptions) },
 		"runbook":         d.text(&r.Runbook),
@@ -144,9 +145,12 @@ func (d *decoder) document(n ast.Node) *Rule {
 		return r
 	}
 	for _, field := range []string{"id", "title", "severity", "when"} {
-		if !given[field] {
+		if !given[field] && (field != "when" || r.Window.Kind != Sequence) {
 			d.problem(n, field, "a rule needs %s", field)
 		}
+	}
+	if r.Suppress == 0 && (r.Window.Kind != Count || r.Window.AtLeast > 1) {
+		d.problem(n, "suppress", "0 makes each request a finding of its own: a window over many needs a length")
 	}
 	r.ID, r.Severity = RuleID(id), Severity(severity)
 	for _, name := range by {
@@ -154,6 +158,7 @@ func (d *decoder) document(n ast.Node) *Rule {
 			r.By = append(r.By, *f)
 		}
 	}
+	r.makeParts()
 	r.Version = version(r)
 	return r
 }
@@ -180,27 +185,6 @@ func (d *decoder) severity(field string, n ast.Node, text string) {
 	}
 }
 
-// window reads the window of a rule. A window without a kind counts, from one on.
-func (d *decoder) window(field string, n ast.Node, by *[]string) {
-	atLeast := 1
-	later := func(field string, n ast.Node) {
-		d.problem(n, field, "this version counts requests from one on: windows of other kinds and sizes are not evaluated yet")
-	}
-	d.mapping(n, field, fields{
-		"by": func(field string, n ast.Node) {
-			*by = nil
-			d.texts(by)(field, n)
-			d.by(field, n, *by)
-		},
-		"at_least": func(field string, n ast.Node) {
-			if d.integer(&atLeast)(field, n); atLeast != 1 {
-				later(field, n)
-			}
-		},
-		"count": later, "distinct": later, "sequence": later, "absence": later, "first_seen": later, "within": later,
-	})
-}
-
 func (d *decoder) by(field string, n ast.Node, names []string) {
 	if len(names) == 0 || len(names) > maxBy {
 		d.problem(n, field, "want 1 to %d fields", maxBy)
@@ -222,8 +206,8 @@ func (d *decoder) by(field string, n ast.Node, names []string) {
 
 func (d *decoder) suppress(field string, n ast.Node, dst *time.Duration) {
 	d.duration(dst)(field, n)
-	if *dst > MaxSuppress {
-		d.problem(n, field, "at most %v can be held in the stream", MaxSuppress)
+	if *dst > MaxWithin {
+		d.problem(n, field, "want at most %v", MaxWithin)
 	}
 	if *dst > 0 && *dst < time.Second {
 		d.problem(n, field, "at least 1s, or 0 for a finding per request")
@@ -349,10 +333,33 @@ func version(r *Rule) string {
 	for _, f := range r.By {
 		write("by", f.Name)
 	}
+	writeWindow(write, &r.Window)
 	for _, e := range r.Exceptions {
 		write("exception", e.Name, text(e.When), e.Expires.Format(time.RFC3339))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+func writeWindow(write func(...string), w *Window) {
+	if w.Kind == Count && w.AtLeast == 1 {
+		return
+	}
+	write("window", string(w.Kind), strconv.Itoa(w.AtLeast), w.Within.String(), w.Learn.String(), strconv.FormatBool(w.Ordered))
+	if w.Value != nil {
+		write("value", w.Value.Name)
+	}
+	step := func(name string, s *Step) {
+		write(name, text(s.When))
+		for _, f := range s.By {
+			write("by", f.Name)
+		}
+	}
+	for i := range w.Steps {
+		step("step", &w.Steps[i])
+	}
+	if w.Until != nil {
+		step("until", w.Until)
+	}
 }
 
 func text(c *Condition) string {

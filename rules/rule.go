@@ -46,7 +46,9 @@ type Rule struct {
 	Description    string
 	Severity       Severity
 	Tags           []string
-	When           *Condition
+	When           *Condition    // nil only where the window's steps say all
+	Window         Window        // which matches are a finding
+	Parts          []Part        // the conditions whose matches the window is about
 	By             []Field       // what findings are grouped by
 	Suppress       time.Duration // length of a bucket; 0: every request is a finding of its own
 	Exceptions     []Exception
@@ -86,9 +88,6 @@ type TestEvent struct {
 
 // DefaultSuppress is the length of a bucket where a rule names none.
 const DefaultSuppress = time.Hour
-
-// MaxSuppress is the longest bucket that a streamed rule may have.
-const MaxSuppress = 6 * time.Hour
 
 // defaultBy is what findings are grouped by where a rule does not say.
 var defaultBy = []string{"cluster", "actor.name", "object.key"}

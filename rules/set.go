@@ -146,25 +146,3 @@ func newSet(all []*Rule) (*Set, Problems) {
 	slices.SortFunc(set.Rules, func(a, b *Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return set, problems
 }
-
-// Fields returns the fields that the set's conditions read.
-func (s *Set) Fields() []*Field {
-	seen := map[*Field]bool{}
-	for _, r := range s.Rules {
-		for _, f := range r.When.fields {
-			seen[f] = true
-		}
-		for _, e := range r.Exceptions {
-			for _, f := range e.When.fields {
-				seen[f] = true
-			}
-		}
-	}
-	var fields []*Field
-	for i := range vocabulary {
-		if seen[&vocabulary[i]] {
-			fields = append(fields, &vocabulary[i])
-		}
-	}
-	return fields
-}

@@ -2,20 +2,45 @@ package rules
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Template is a title with placeholders: "{actor.name} read {count} secrets".
 // A placeholder is a scalar field of the vocabulary, of the finding's first
-// event, or {count}.
+// event, or one of its amounts: {count}, {distinct}, {within}.
 type Template struct {
 	text   string
 	parts  []string // literal, placeholder, literal, …
-	fields []*Field // one per placeholder; nil: count
+	fields []*Field // one per placeholder; nil: an amount
 }
 
-// placeholderCount stands for how many distinct requests a finding counts.
-const placeholderCount = "count"
+// Amounts are what a finding counts.
+type Amounts struct {
+	Count    int64         // distinct requests
+	Distinct int64         // distinct values
+	Within   time.Duration // of its window
+}
+
+// amounts are the placeholders that stand for them.
+var amounts = map[string]func(Amounts) string{
+	"count":    func(a Amounts) string { return strconv.FormatInt(a.Count, 10) },
+	"distinct": func(a Amounts) string { return strconv.FormatInt(a.Distinct, 10) },
+	"within":   func(a Amounts) string { return shortDuration(a.Within) },
+}
+
+// shortDuration writes 10m for 10m0s.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
 
 func parseTemplate(text string) (Template, error) {
 	t := Template{text: text}
@@ -31,7 +56,7 @@ func parseTemplate(text string) (Template, error) {
 			return t, fmt.Errorf("{%s has no closing }", cut(after, 20))
 		}
 		field := lookup(name)
-		if name != placeholderCount && (field == nil || !field.scalar()) {
+		if amounts[name] == nil && (field == nil || !field.scalar()) {
 			return t, fmt.Errorf("{%s} is no field of every event; %s", name, suggest(name))
 		}
 		t.parts = append(t.parts, name)
@@ -43,7 +68,7 @@ func parseTemplate(text string) (Template, error) {
 // String returns the template as it was written.
 func (t Template) String() string { return t.text }
 
-// Values returns the text of each placeholder's field, "" for {count}.
+// Values returns the text of each placeholder's field, "" for an amount.
 func (t Template) Values(s *Scope) []string {
 	if len(t.fields) == 0 {
 		return nil
@@ -61,14 +86,14 @@ func (t Template) Values(s *Scope) []string {
 const maxTitleValue = 128
 
 // Render fills the template in.
-func (t Template) Render(values []string, count int64) string {
+func (t Template) Render(values []string, a Amounts) string {
 	var b strings.Builder
 	for i, part := range t.parts {
 		switch {
 		case i%2 == 0:
 			b.WriteString(part)
 		case t.fields[i/2] == nil:
-			fmt.Fprint(&b, count)
+			b.WriteString(amounts[part](a))
 		case i/2 < len(values):
 			b.WriteString(values[i/2])
 		}

@@ -155,6 +155,17 @@ func (d *decoder) integer(dst *int) func(string, ast.Node) {
 	}
 }
 
+func (d *decoder) boolean(dst *bool) func(string, ast.Node) {
+	return func(field string, n ast.Node) {
+		b, ok := n.(*ast.BoolNode)
+		if !ok {
+			d.problem(n, field, "want true or false")
+			return
+		}
+		*dst = b.Value
+	}
+}
+
 func (d *decoder) date(dst *time.Time) func(string, ast.Node) {
 	return func(field string, n ast.Node) {
 		text := strings.Trim(n.String(), `"'`)

@@ -45,6 +45,8 @@ func run(r *rules.Rule, t *rules.Test) error {
 	set := &rules.Set{Rules: []*rules.Rule{r}}
 	matcher := detect.NewMatcher(set)
 	windows := detect.NewWindows(set, detect.Limits{})
+	var log detect.Memory
+	var drafts []detect.Draft
 	var notes string
 	for i, te := range t.Events {
 		item, err := complete(te, i)
@@ -55,9 +57,9 @@ func run(r *rules.Rule, t *rules.Test) error {
 		if err := audit.Scan(item, &event); err != nil {
 			return fmt.Errorf("event %d is no audit event: %w", i, err)
 		}
-		in := detect.Input{Cluster: cluster, ID: event.ID(cluster), RequestID: event.RequestID(cluster), Event: &event}
+		in := detect.Input{Cluster: cluster, Event: &event}
 		for _, m := range matcher.Match(&in, nil) {
-			windows.Add(&m, int64(i), nil)
+			drafts = windows.Add(&m, log.Append(&m), drafts)
 		}
 		for _, n := range matcher.Notes() {
 			notes += fmt.Sprintf("; event %d: %s", i, n.Outcome)
@@ -66,8 +68,16 @@ func run(r *rules.Rule, t *rules.Test) error {
 			}
 		}
 	}
-	if found := len(windows.Finish(nil)); found != t.Findings {
-		return fmt.Errorf("%d findings, want %d%s", found, t.Findings, notes)
+	found := map[detect.FindingID]bool{}
+	for _, d := range windows.Finish(drafts) {
+		f, err := d.Finding(log.Read)
+		if err != nil {
+			return err
+		}
+		found[f.ID] = true
+	}
+	if len(found) != t.Findings {
+		return fmt.Errorf("%d findings, want %d%s", len(found), t.Findings, notes)
 	}
 	return nil
 }

@@ -99,8 +99,11 @@ func (f *scanFlags) run(ctx context.Context, streams Streams, paths []string) er
 	started := time.Now()
 	progress := newProgress(streams.Err, inputs)
 	scanner, failed := f.scan(ctx, streams, config, inputs, progress)
-	findings, summary := scanner.Finish()
+	findings, summary, err := scanner.Finish()
 	progress.finish()
+	if err != nil {
+		return err
+	}
 	slices.SortStableFunc(findings, bySeverity)
 	if err := output.WriteFindings(streams.Out, f.format, findings); err != nil {
 		return err

@@ -33,7 +33,11 @@ func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
 	if err := s.File(context.Background(), name, file); err != nil {
 		t.Fatal(err)
 	}
-	return s.Finish()
+	findings, summary, err := s.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return findings, summary
 }
 
 // What an attack of 57 labelled steps amid ordinary load must give at least.

@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,9 +55,10 @@ type Scanner struct {
 	matcher *detect.Matcher
 	windows *detect.Windows
 	matches []detect.Match
-	evicted []detect.Finding
+	said    []detect.Draft
+	spool   spool
+	err     error // of the spool
 	summary Summary
-	offset  int64
 }
 
 // New returns a scanner.
@@ -183,15 +185,12 @@ func (s *Scanner) match(event *audit.Event) {
 		return
 	}
 	s.summary.Matched++
-	in := detect.Input{Cluster: s.config.Cluster, ID: event.ID(s.config.Cluster), RequestID: event.RequestID(s.config.Cluster), Event: event}
+	in := detect.Input{Cluster: s.config.Cluster, Event: event}
 	s.matches = s.matcher.Match(&in, s.matches[:0])
 	for i := range s.matches {
-		for _, f := range s.windows.Add(&s.matches[i], s.offset, nil) {
-			if f.State == detect.StateClosed { // it made room
-				s.evicted = append(s.evicted, f)
-			}
-		}
-		s.offset++
+		number, err := s.spool.append(&s.matches[i])
+		s.err = cmp.Or(s.err, err)
+		s.said = closed(s.windows.Add(&s.matches[i], number, s.said), len(s.said))
 	}
 	for _, n := range s.matcher.Notes() {
 		switch n.Outcome {
@@ -215,11 +214,31 @@ func (s *Scanner) skip(file string, line int, err error) {
 	}
 }
 
+// closed keeps, of what was said since a place in a list, what closed a finding.
+func closed(said []detect.Draft, since int) []detect.Draft {
+	kept := said[:since]
+	for _, d := range said[since:] {
+		if d.State == detect.StateClosed {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
 // Finish ends the scan: it returns the closed findings and what was counted.
-func (s *Scanner) Finish() ([]detect.Finding, Summary) {
-	findings := newest(s.windows.Finish(s.evicted))
+func (s *Scanner) Finish() ([]detect.Finding, Summary, error) {
+	s.said = closed(s.windows.Finish(s.said), len(s.said))
 	s.summary.Windows = s.windows.Stats()
-	return findings, s.summary
+	defer func() { s.err = cmp.Or(s.err, s.spool.close()) }()
+	var findings []detect.Finding
+	for i := range s.said {
+		f, err := s.said[i].Finding(s.spool.read)
+		if err != nil {
+			return nil, s.summary, err
+		}
+		findings = append(findings, f)
+	}
+	return newest(findings), s.summary, s.err
 }
 
 // newest returns the last of what was said of each finding, in the order in

@@ -172,6 +172,7 @@ func (p *pipeline) closed(want int) map[detect.FindingID]detect.Finding {
 func scanned(t *testing.T, set *rules.Set, events []topic.Event) []detect.Finding {
 	t.Helper()
 	matcher, windows := detect.NewMatcher(set), detect.NewWindows(set, detect.Limits{})
+	var log detect.Memory
 	for i := range events {
 		var e audit.Event
 		if err := audit.Scan(events[i].Item, &e); err != nil {
@@ -179,10 +180,18 @@ func scanned(t *testing.T, set *rules.Set, events []topic.Event) []detect.Findin
 		}
 		in := detect.Input{Cluster: "c", Received: events[i].Received, ID: events[i].ID, RequestID: e.RequestID("c"), Event: &e}
 		for _, m := range matcher.Match(&in, nil) {
-			windows.Add(&m, 0, nil)
+			windows.Add(&m, log.Append(&m), nil)
 		}
 	}
-	return byID(windows.Finish(nil))
+	var found []detect.Finding
+	for _, d := range windows.Finish(nil) {
+		f, err := d.Finding(log.Read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, f)
+	}
+	return byID(found)
 }
 
 func byID(fs []detect.Finding) []detect.Finding {

@@ -44,7 +44,7 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 			[]string{"partition"}),
 		memory: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_memory_bytes", Help: "Memory of open findings and of closed ones that are remembered, by estimate."},
 			[]string{"partition"}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), matches of rules that are gone (unknown_rule) and records that are no matches (undecodable)."},
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), matches of rules that are gone (unknown_rule), records that are no matches (undecodable), findings whose matches are gone (lost)."},
 			[]string{"reason"}),
 		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened, or opened again, after the time of their bucket had passed."}),
 		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_lost_records_total", Help: "Records that retention removed before they were read."}),
@@ -77,6 +77,8 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 		stage:    s,
 		windows:  detect.NewWindows(s.set, s.limits),
 		position: position.Offset,
+		claim:    claim,
+		recent:   map[int64]*detect.Match{},
 		clock:    clock{},
 		live:     s.metrics.live.WithLabelValues(fmt.Sprint(claim.Partition())),
 		memory:   s.metrics.memory.WithLabelValues(fmt.Sprint(claim.Partition())),
@@ -121,7 +123,9 @@ type windowRun struct {
 	windows  *detect.Windows
 	position int64 // findings of records before it were announced already
 	clock    clock
-	found    []detect.Finding
+	claim    stream.Claim
+	recent   map[int64]*detect.Match // of the records at hand, by offset
+	said     []detect.Draft
 	stats    detect.Stats
 	live     prometheus.Gauge
 	memory   prometheus.Gauge
@@ -129,9 +133,10 @@ type windowRun struct {
 
 // take hands records to the windows and announces what comes of it.
 func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
-	var announce []detect.Finding
+	clear(r.recent)
+	r.said = r.said[:0]
 	for i := range records {
-		r.found = r.found[:0]
+		before := len(r.said)
 		m, err := topic.DecodeMatch(&records[i])
 		switch {
 		case errors.Is(err, topic.ErrVersion):
@@ -140,18 +145,56 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 			r.stage.metrics.dropped.WithLabelValues("undecodable").Inc()
 			r.stage.logger.Error("a record of the log is no match", "offset", records[i].Offset, "error", err)
 		case m.Kind == topic.KindProgress:
-			r.found = r.windows.Advance(r.clock.heard(&m), r.found)
+			r.said = r.windows.Advance(r.clock.heard(&m), r.said)
 		default:
-			r.found = r.windows.Add(&m.Match, records[i].Offset, r.found)
+			r.recent[records[i].Offset] = &m.Match
+			r.said = r.windows.Add(&m.Match, records[i].Offset, r.said)
 		}
-		if records[i].Offset >= r.position {
-			announce = append(announce, r.found...)
-		} else {
+		if records[i].Offset < r.position {
+			r.said = r.said[:before]
 			r.stage.metrics.replayed.Inc()
 		}
 	}
 	r.count()
-	return r.announce(ctx, announce)
+	findings, err := r.fill(ctx)
+	if err != nil {
+		return err
+	}
+	return r.announce(ctx, findings)
+}
+
+// fill makes findings of what was said, from the matches in the log.
+func (r *windowRun) fill(ctx context.Context) ([]detect.Finding, error) {
+	var findings []detect.Finding
+	for i := range r.said {
+		f, err := r.said[i].Finding(func(offset int64) (*detect.Match, error) { return r.match(ctx, offset) })
+		switch {
+		case errors.Is(err, stream.ErrLost):
+			r.stage.metrics.dropped.WithLabelValues("lost").Inc()
+			r.stage.logger.Error("a finding cannot be told: its matches were removed from the log", "rule", r.said[i].Rule.ID, "error", err)
+		case err != nil:
+			return nil, err
+		default:
+			findings = append(findings, f)
+		}
+	}
+	return findings, nil
+}
+
+// match returns the match at an offset of the log.
+func (r *windowRun) match(ctx context.Context, offset int64) (*detect.Match, error) {
+	if m := r.recent[offset]; m != nil {
+		return m, nil
+	}
+	records, err := r.claim.Read(ctx, offset, 1)
+	if err != nil {
+		return nil, err
+	}
+	m, err := topic.DecodeMatch(&records[0])
+	if err != nil {
+		return nil, err
+	}
+	return &m.Match, nil
 }
 
 func (r *windowRun) announce(ctx context.Context, findings []detect.Finding) error {

@@ -1,0 +1,191 @@
+package detect
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// ruleKeys are the keys of one rule.
+type ruleKeys struct {
+	rule  *rules.Rule
+	live  touched
+	spent touched // those that were evicted: little is left of them
+	bytes int64
+}
+
+func newRuleKeys(rule *rules.Rule) *ruleKeys { return &ruleKeys{rule: rule} }
+
+// touched is a list of keys in the order in which they were touched.
+type touched struct {
+	oldest, newest *key
+	count          int
+}
+
+func (t *touched) push(k *key) {
+	k.in = t
+	k.older = t.newest
+	if t.newest != nil {
+		t.newest.newer = k
+	} else {
+		t.oldest = k
+	}
+	t.newest = k
+	t.count++
+}
+
+func (t *touched) remove(k *key) {
+	if k.older != nil {
+		k.older.newer = k.newer
+	} else {
+		t.oldest = k.newer
+	}
+	if k.newer != nil {
+		k.newer.older = k.older
+	} else {
+		t.newest = k.older
+	}
+	k.older, k.newer, k.in = nil, nil, nil
+	t.count--
+}
+
+// excess returns the key that was touched longest ago if there are more than
+// most, else nil.
+func (t *touched) excess(most int) *key {
+	if t.count <= most {
+		return nil
+	}
+	return t.oldest
+}
+
+// touch makes a key the last that is given up.
+func (w *Windows) touch(k *key) {
+	if k.in == &k.of.live && k.of.live.newest == k {
+		return
+	}
+	k.in.remove(k)
+	k.of.live.push(k)
+}
+
+// evict closes a key's findings early and keeps little of it, so that they go on
+// should it come back; nil is none.
+func (w *Windows) evict(k *key, dst []Draft) []Draft {
+	if k == nil {
+		return dst
+	}
+	w.evicted++
+	for i := range k.buckets {
+		k.buckets[i].saturated = true
+	}
+	dst = w.closeAll(k, dst)
+	w.thin(k, thinned)
+	k.in.remove(k)
+	k.of.spent.push(k)
+	w.schedule(k)
+	if old := k.of.spent.excess(w.limits.KeysPerRule); old != nil {
+		w.forget(old)
+	}
+	return dst
+}
+
+// thinned is how many members an evicted key keeps, but for the first of each of
+// its buckets.
+const thinned = 8
+
+// thin gives the oldest members up, down to a number; findings count them on.
+func (w *Windows) thin(k *key, to int) {
+	excess := len(k.members) - to
+	kept := 0
+	for i := range max(excess, 0) {
+		if k.isFirst(i) {
+			k.move(kept, i)
+			kept++
+			continue
+		}
+		for j := range k.buckets {
+			if b := &k.buckets[j]; b.start <= k.members[i].time && k.members[i].time < b.end {
+				b.dropped++
+				b.saturated = true
+			}
+		}
+		w.places.give(k.members[i].offset())
+	}
+	if excess > kept {
+		k.remove(kept, excess)
+		w.grow(k, -int64(excess-kept)*k.memberBytes())
+	}
+}
+
+// isFirst reports whether a member is the first of a bucket with a finding.
+func (k *key) isFirst(i int) bool {
+	for j := range k.buckets {
+		if start := k.buckets[j].start; k.members[i].time >= start && (i == 0 || k.members[i-1].time < start) {
+			return true
+		}
+	}
+	return false
+}
+
+// move copies a member to an earlier place.
+func (k *key) move(to, i int) {
+	k.members[to] = k.members[i]
+	if k.counted != nil {
+		(*k.counted)[to] = (*k.counted)[i]
+	}
+}
+
+// shrink makes room until the keys fit into their memory: the rule that holds
+// most gives up what was touched longest ago, so that no rule costs another.
+func (w *Windows) shrink(dst []Draft) []Draft {
+	for w.bytes > w.limits.Bytes && len(w.keys) > 1 {
+		var most *ruleKeys
+		for _, r := range w.rules {
+			if most == nil || cmp.Or(cmp.Compare(r.bytes, most.bytes), cmp.Compare(r.rule.ID, most.rule.ID)) > 0 {
+				most = r
+			}
+		}
+		if most.spent.oldest != nil {
+			w.forget(most.spent.oldest)
+			continue
+		}
+		dst = w.evict(most.live.oldest, dst)
+	}
+	return dst
+}
+
+// dueHeap orders keys by when they are due, then by id.
+type dueHeap []*key
+
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[i].due, h[j].due), slices.Compare(h[i].id[:], h[j].id[:])) < 0
+}
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].dueIndex, h[j].dueIndex = i, j
+}
+
+// Push is heap's.
+func (h *dueHeap) Push(x any) {
+	k := x.(*key)
+	k.dueIndex = len(*h)
+	*h = append(*h, k)
+}
+
+// Pop is heap's.
+func (h *dueHeap) Pop() any {
+	old := *h
+	k := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return k
+}
+
+func (h *dueHeap) push(k *key)   { heap.Push(h, k) }
+func (h *dueHeap) remove(k *key) { heap.Remove(h, k.dueIndex) }
+func (h *dueHeap) fall(k *key, at int64) {
+	k.due = at
+	heap.Fix(h, k.dueIndex)
+}

@@ -1,0 +1,187 @@
+package detect
+
+import (
+	"math"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// span is members[lo:hi] of a key.
+type span struct{ lo, hi int }
+
+// stretches finds, among the members of one key, the stretches that satisfy a
+// window. It is used by one goroutine.
+//
+// A stretch ends with a member and holds all members of the last within before
+// it. What a window asks of a stretch is a function of its members alone.
+type stretches struct {
+	seen  map[uint64]int // scratch
+	found []span
+}
+
+// ends are the members that a stretch may end with: those of [from, to), and not
+// after decided, in microseconds.
+type ends struct{ from, to, decided int64 }
+
+// of returns the satisfied stretches, overlapping ones joined, in order. The
+// slice is reused by the next call. values are those of members, where the window
+// counts values.
+func (x *stretches) of(w *rules.Window, members []member, values []uint64, e ends) []span {
+	x.found = x.found[:0]
+	switch {
+	case w.Kind == rules.Absence:
+		x.absent(w, members, e)
+	case w.Kind == rules.Sequence:
+		x.sequence(w, members, e)
+	case w.AtLeast <= 1:
+		x.each(members, e)
+	default:
+		x.count(w, members, values, e)
+	}
+	return x.found
+}
+
+// add joins members[lo:hi] to what was found.
+func (x *stretches) add(lo, hi int) {
+	if n := len(x.found); n > 0 && lo <= x.found[n-1].hi {
+		x.found[n-1].hi = max(hi, x.found[n-1].hi)
+		return
+	}
+	x.found = append(x.found, span{lo, hi})
+}
+
+// each finds every member for itself.
+func (x *stretches) each(members []member, e ends) {
+	lo := from(members, e.from)
+	hi := lo
+	for hi < len(members) && members[hi].time < e.to && members[hi].time <= e.decided {
+		hi++
+	}
+	if hi > lo {
+		x.add(lo, hi)
+	}
+}
+
+// count finds the stretches with enough requests, or enough values.
+func (x *stretches) count(w *rules.Window, members []member, values []uint64, e ends) {
+	if len(members) < w.AtLeast {
+		return
+	}
+	if x.seen == nil {
+		x.seen = map[uint64]int{}
+	}
+	clear(x.seen)
+	counted := func(i int) uint64 {
+		if w.Kind == rules.Distinct {
+			return values[i]
+		}
+		return members[i].request
+	}
+	end := from(members, e.from)
+	if end == len(members) {
+		return
+	}
+	lo := from(members, members[end].time-w.Within.Microseconds())
+	for i := lo; i < end; i++ {
+		x.seen[counted(i)]++
+	}
+	for ; end < len(members) && members[end].time < e.to && members[end].time <= e.decided; end++ {
+		x.seen[counted(end)]++
+		for ; members[lo].time < members[end].time-w.Within.Microseconds(); lo++ {
+			if c := counted(lo); x.seen[c] == 1 {
+				delete(x.seen, c)
+			} else {
+				x.seen[c]--
+			}
+		}
+		if len(x.seen) >= w.AtLeast {
+			x.add(lo, end+1)
+		}
+	}
+}
+
+const never = math.MinInt64
+
+// sequence finds the stretches that hold a match of each step, in their order
+// where that matters, and no until between.
+func (x *stretches) sequence(w *rules.Window, members []member, e ends) {
+	// began holds, by step, when the newest chain began that has come to it;
+	// without order, when the step was seen last.
+	var began [rules.MaxSteps]int64
+	last := len(w.Steps) - 1
+	reset := func() {
+		for i := range began {
+			began[i] = never
+		}
+	}
+	reset()
+	within := w.Within.Microseconds()
+	whole := int64(never) // when the newest whole chain began
+	lo := 0
+	for i := from(members, e.from-within); i < len(members); i++ {
+		m := &members[i]
+		if m.time >= e.to || m.time > e.decided {
+			return
+		}
+		switch part := m.part(); {
+		case part > last:
+			reset() // until
+			continue
+		case part == 0 || !w.Ordered:
+			began[part] = m.time
+		default:
+			began[part] = max(began[part], began[part-1])
+		}
+		if w.Ordered {
+			whole = max(whole, began[last])
+		} else {
+			whole = max(whole, least(began[:last+1]))
+		}
+		if m.time < e.from || whole == never || whole < m.time-within {
+			continue
+		}
+		for members[lo].time < m.time-within {
+			lo++
+		}
+		x.add(lo, i+1)
+	}
+}
+
+func least(times []int64) int64 {
+	least := times[0]
+	for _, t := range times[1:] {
+		least = min(least, t)
+	}
+	return least
+}
+
+// absent finds the members that nothing followed in time. A member is decided
+// when the time in which it could be followed has passed.
+func (x *stretches) absent(w *rules.Window, members []member, e ends) {
+	within := w.Within.Microseconds()
+	next := int64(math.MaxInt64) // of what was expected
+	var lonely []int
+	for i := len(members) - 1; i >= 0 && members[i].time >= e.from; i-- {
+		m := &members[i]
+		if m.part() > 0 {
+			next = m.time
+			continue
+		}
+		if m.time < e.to && m.time <= e.decided-within && next > m.time+within {
+			lonely = append(lonely, i)
+		}
+	}
+	for i := len(lonely) - 1; i >= 0; i-- {
+		x.add(lonely[i], lonely[i]+1)
+	}
+}
+
+// waits reports whether a late event can undo what a window found: it is then
+// decided by the watermark.
+func waits(w *rules.Window) bool {
+	return w.Kind == rules.Absence || w.Kind == rules.Sequence && w.Until != nil
+}
+
+// hold is for how long after an event a window may still need it.
+func hold(w *rules.Window) time.Duration { return w.Within + Lateness }
