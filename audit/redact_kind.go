@@ -30,16 +30,12 @@ func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 // escapesLetters reports whether letters may be escaped, as no API server
 // writes them.
 func escapesLetters(text []byte) bool {
-	for {
-		i := bytes.Index(text, []byte(`\u00`))
-		if i < 0 || i+4 >= len(text) {
-			return false
-		}
-		if c := text[i+4]; '4' <= c && c <= '7' {
+	for _, escape := range [...]string{`\u004`, `\u005`, `\u006`, `\u007`} {
+		if bytes.Contains(text, []byte(escape)) {
 			return true
 		}
-		text = text[i+4:]
 	}
+	return false
 }
 
 // ownKind returns the kind of the object at pos, "" where it has none.

@@ -1,5 +1,7 @@
 package audit
 
+import "strings"
+
 // surelyFits reports whether an event that was read from text fits, without
 // writing it: a byte of a string is written as six at most, and what the text
 // lacks takes a few hundred.
@@ -42,19 +44,26 @@ func appendItem(e *Event) []byte {
 	return text
 }
 
-// leastSize returns a size that an event's JSON surely has: that of its texts.
+// leastSize returns a size that an event's JSON surely has: that of its texts,
+// with the escapes of the longest ones.
 func leastSize(e *Event) int {
 	n := len(e.RequestObject) + len(e.ResponseObject) + len(e.Rest)
-	n += len(e.Level) + len(e.AuditID) + len(e.Stage) + len(e.RequestURI) + len(e.Verb) + len(e.UserAgent)
+	n += stringSize(e.RequestURI) + stringSize(e.ObjectRef.Name) + stringSize(e.ResponseStatus.Message) + stringSize(e.UserAgent)
+	n += len(e.Level) + len(e.AuditID) + len(e.Stage) + len(e.Verb)
 	n += userSize(&e.User) + userSize(&e.ImpersonatedUser) + len(e.ImpersonationConstraint) + listSize(e.SourceIPs)
 	ref, status := &e.ObjectRef, &e.ResponseStatus
-	n += len(ref.Resource) + len(ref.Namespace) + len(ref.Name) + len(ref.UID)
+	n += len(ref.Resource) + len(ref.Namespace) + len(ref.UID)
 	n += len(ref.APIGroup) + len(ref.APIVersion) + len(ref.ResourceVersion) + len(ref.Subresource)
-	n += len(status.Status) + len(status.Reason) + len(status.Message)
+	n += len(status.Status) + len(status.Reason)
 	for i := range e.Annotations {
 		n += len(e.Annotations[i].Key) + len(e.Annotations[i].Value)
 	}
 	return n
+}
+
+// stringSize counts what an API server writes as six bytes.
+func stringSize(s string) int {
+	return len(s) + 5*(strings.Count(s, "&")+strings.Count(s, "<")+strings.Count(s, ">"))
 }
 
 func userSize(u *User) int {

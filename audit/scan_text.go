@@ -180,13 +180,16 @@ func unquoteUnicode(dst, s []byte) ([]byte, bool) {
 		return dst, false
 	}
 	for {
-		i := bytes.IndexByte(s, '\\')
-		if i < 0 {
-			return append(dst, s...), true
+		if len(s) == 0 || s[0] != '\\' { // escapes often follow one another
+			i := bytes.IndexByte(s, '\\')
+			if i < 0 {
+				return append(dst, s...), true
+			}
+			dst = append(dst, s[:i]...)
+			s = s[i:]
 		}
-		dst = append(dst, s[:i]...)
-		c := s[i+1]
-		s = s[i+2:]
+		c := s[1]
+		s = s[2:]
 		switch c {
 		case 'b':
 			c = '\b'
