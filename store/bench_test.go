@@ -27,7 +27,7 @@ func BenchmarkPlan(b *testing.B) {
 	for b.Loop() {
 		ids := newSeen()
 		ids.begin(records)
-		if _, err := newPlan(0, records, ids); err != nil {
+		if _, err := newPlan(0, records, ids, mostAge); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -41,7 +41,7 @@ func BenchmarkFill(b *testing.B) {
 	records, bytes := recordedBatch(b, 5000)
 	ids := newSeen()
 	ids.begin(records)
-	p, err := newPlan(0, records, ids)
+	p, err := newPlan(0, records, ids, mostAge)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -73,8 +73,8 @@ func TestCrashes(t *testing.T) {
 	connection := engine(t)
 	h := newHarness(t, connection, func(c *Config) { c.Batch.Wait = time.Millisecond })
 	scenarios := 0
-	// scenario fills a log of a cluster of its own with events as they happen,
-	// copies of them in the same batch and in later ones, and copies of what another
+	// scenario fills a log of a cluster of its own with events as they happen, some
+	// of odd times, copies of them in the same batch and in later ones, and copies of what another
 	// log brought long ago.
 	scenario := func() (*fakeLog, []sample) {
 		scenarios++
@@ -82,6 +82,9 @@ func TestCrashes(t *testing.T) {
 		for i := range list {
 			list[i].cluster = fmt.Sprintf("cluster-%d", scenarios)
 			list[i].time = noon.Add(time.Duration(i) * time.Minute)
+			if i%5 == 2 {
+				list[i].time = list[i].time.AddDate(60*(i-9), 0, 0)
+			}
 		}
 		h.write(newFakeLog(), noon.AddDate(0, 0, -1), list[:4]...)
 		log := newFakeLog()
@@ -123,7 +126,7 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
-// The same where one range is inserted in two parts, for its days.
+// The same where one range is inserted in two parts, one for each table.
 func TestCrashesBetweenParts(t *testing.T) {
 	h := newHarness(t, engine(t))
 	for at := 3; at <= 7; at++ { // from before the first insert to the commit

@@ -9,10 +9,13 @@ import (
 // (max_partitions_per_insert_block), and refuses the whole insert with one more.
 const maxDays = 60
 
-// byDays cuts rows into the parts that are inserted by themselves. The same rows
-// always give the same parts. It reorders the rows where one insert does not do.
-func byDays(rows []row) [][]row {
-	day := func(r *row) int64 { return r.ts.Unix() / 86400 }
+// byDays cuts rows into as many as one insert may take, by the day that is their
+// partition. The same rows always give the same slices, none of them empty. It
+// reorders the rows where one insert does not do.
+func byDays(rows []row, day func(*row) int64) [][]row {
+	if len(rows) == 0 {
+		return nil
+	}
 	days := make(map[int64]bool)
 	for i := range rows {
 		days[day(&rows[i])] = true

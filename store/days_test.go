@@ -32,7 +32,7 @@ func ids(parts [][]row) [][]audit.EventID {
 
 func TestByDaysKeepsOneInsert(t *testing.T) {
 	rows := rowsOnDays(3, 1, 2, 1)
-	parts := byDays(rows)
+	parts := byDays(rows, (*row).day)
 	if len(parts) != 1 || parts[0][0].id != rows[0].id || len(parts[0]) != 4 {
 		t.Errorf("got %v, want the rows as they were", ids(parts))
 	}
@@ -45,7 +45,7 @@ func TestByDaysBoundsTheDaysOfAnInsert(t *testing.T) {
 		for i := range days {
 			days[i] = random.IntN(400) - 200
 		}
-		parts := byDays(rowsOnDays(days...))
+		parts := byDays(rowsOnDays(days...), (*row).day)
 		total := 0
 		for i, part := range parts {
 			distinct := map[string]bool{}
@@ -60,7 +60,7 @@ func TestByDaysBoundsTheDaysOfAnInsert(t *testing.T) {
 		if total != len(days) {
 			t.Fatalf("%d rows in all parts, want %d", total, len(days))
 		}
-		if diff := cmp.Diff(ids(parts), ids(byDays(rowsOnDays(days...)))); diff != "" {
+		if diff := cmp.Diff(ids(parts), ids(byDays(rowsOnDays(days...), (*row).day))); diff != "" {
 			t.Fatalf("the same rows gave other parts: %s", diff)
 		}
 	}

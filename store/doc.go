@@ -26,4 +26,11 @@
 // event id, so both copies come to one consumer. It remembers the ids of the
 // last 15 minutes of its partition, and restores them from the log on start.
 // An event whose time lies before what it remembers is looked up in the store.
+//
+// # Hostile times
+//
+// Days of event time are partitions of audit_events. An event whose time is far
+// from its receipt, or one of too many, is kept apart in audit_events_misdated,
+// with the reason: docs/adr/0004-hostile-times-open-no-partitions.md. Searches
+// and look-ups ask both tables.
 package store

@@ -6,7 +6,7 @@ import (
 	"github.com/klaxon-dev/klaxon/audit"
 )
 
-// eventColumns are the columns of audit_events.
+// eventColumns are the columns of both tables of events.
 var eventColumns = []column[row]{
 	word("cluster", func(r *row) *string { return &r.cluster }),
 	when("ts", func(r *row) *time.Time { return &r.ts }),

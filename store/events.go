@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/internal/topic"
@@ -77,9 +78,17 @@ func (w *eventWriter) run(ctx context.Context) error {
 			return err
 		}
 		w.ids.trim(records[0].Time.Add(-horizon), w.store.rememberedIDs())
-		if err := w.write(ctx, records, note{Horizon: w.ids.start(records[0].Offset)}); err != nil {
+		if err := w.write(ctx, records, w.announcement(records)); err != nil {
 			return err
 		}
+	}
+}
+
+// announcement returns the note of a new range.
+func (w *eventWriter) announcement(records []stream.Record) note {
+	return note{
+		Horizon: w.ids.start(records[0].Offset),
+		MaxAge:  int64(w.store.config.maxAge() / time.Second),
 	}
 }
 
@@ -150,7 +159,7 @@ func (w *eventWriter) remember(records []stream.Record, until int64) {
 // write stores the records: those that the note announces, or else a new range.
 func (w *eventWriter) write(ctx context.Context, records []stream.Record, n note) error {
 	w.ids.begin(records)
-	p, err := newPlan(w.claim.Partition(), records, w.ids)
+	p, err := newPlan(w.claim.Partition(), records, w.ids, time.Duration(n.MaxAge)*time.Second)
 	if err != nil {
 		return err
 	}
@@ -223,9 +232,16 @@ func (w *eventWriter) commit(ctx context.Context, p stream.Position) error {
 }
 
 func (w *eventWriter) count(p *plan) {
-	m := w.store.metrics
-	m.rows.WithLabelValues("audit_events").Add(float64(len(p.rows)))
-	m.batches.WithLabelValues("audit_events").Inc()
+	m, misdated := w.store.metrics, 0
+	for i := range p.rows {
+		if reason := p.rows[i].timeReason; reason != "" {
+			m.misdated.WithLabelValues(reason).Inc()
+			misdated++
+		}
+	}
+	m.rows.WithLabelValues(tableEvents).Add(float64(len(p.rows) - misdated))
+	m.rows.WithLabelValues(tableMisdated).Add(float64(misdated))
+	m.batches.WithLabelValues(tableEvents).Inc()
 	m.duplicates.WithLabelValues("memory").Add(float64(p.fromMemory))
 	m.duplicates.WithLabelValues("store").Add(float64(p.fromStore))
 }

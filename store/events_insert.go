@@ -14,7 +14,7 @@ func (w *eventWriter) insert(ctx context.Context, p *plan, n note) error {
 	if n.Apart {
 		return w.insertApart(ctx, p, p.rows)
 	}
-	for i, part := range byDays(p.rows) {
+	for i, part := range parts(p.rows) {
 		err := w.send(ctx, part, fmt.Sprintf("%s/%d", p.token, i))
 		if err == nil {
 			continue
@@ -28,7 +28,7 @@ func (w *eventWriter) insert(ctx context.Context, p *plan, n note) error {
 		if err := w.commit(ctx, n.position(p.from)); err != nil {
 			return err
 		}
-		if err := w.insertApart(ctx, p, part); err != nil {
+		if err := w.insertApart(ctx, p, part.rows); err != nil {
 			return err
 		}
 	}
@@ -38,22 +38,19 @@ func (w *eventWriter) insert(ctx context.Context, p *plan, n note) error {
 // insertApart stores rows that were refused together: halves of them, and halves
 // of those, until what remains is one row, which is set aside.
 func (w *eventWriter) insertApart(ctx context.Context, p *plan, rows []row) error {
-	for _, part := range byDays(rows) {
-		if len(part) == 0 {
-			continue
-		}
-		err := w.send(ctx, part, p.token+"/"+digest(part))
+	for _, part := range parts(rows) {
+		err := w.send(ctx, part, p.token+"/"+digest(part.rows))
 		switch {
 		case err == nil:
 			continue
 		case !refused(err):
 			return err
-		case len(part) == 1:
-			err = w.setAside(ctx, []unfit{{record: part[0].record, reason: reasonRefused, err: err}})
+		case len(part.rows) == 1:
+			err = w.setAside(ctx, []unfit{{record: part.rows[0].record, reason: reasonRefused, err: err}})
 		default:
-			half := len(part) / 2
-			if err = w.insertApart(ctx, p, part[:half]); err == nil {
-				err = w.insertApart(ctx, p, part[half:])
+			half := len(part.rows) / 2
+			if err = w.insertApart(ctx, p, part.rows[:half]); err == nil {
+				err = w.insertApart(ctx, p, part.rows[half:])
 			}
 		}
 		if err != nil {
@@ -72,39 +69,36 @@ func digest(rows []row) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// send inserts rows until the engine takes or refuses them.
-func (w *eventWriter) send(ctx context.Context, rows []row, token string) error {
-	if len(rows) == 0 {
-		return nil
-	}
+// send inserts a part until the engine takes or refuses it.
+func (w *eventWriter) send(ctx context.Context, p part, token string) error {
 	start, tries := w.store.clock(), 0
 	err := w.retry.do(ctx, "insert", refused, func(ctx context.Context) error {
 		if tries++; tries > 1 || w.repeating {
-			w.store.metrics.repeated.WithLabelValues("audit_events").Inc()
+			w.store.metrics.repeated.WithLabelValues(p.table).Inc()
 		}
-		return insert(ctx, w.store, "audit_events", eventColumns, rows, token)
+		return insert(ctx, w.store, p.table, eventColumns, p.rows, token)
 	})
-	w.store.metrics.insertTime.WithLabelValues("audit_events").Observe(w.store.clock().Sub(start).Seconds())
+	w.store.metrics.insertTime.WithLabelValues(p.table).Observe(w.store.clock().Sub(start).Seconds())
 	switch {
 	case err != nil:
-		return fmt.Errorf("insert %d rows: %w", len(rows), err)
+		return fmt.Errorf("insert %d rows of %s: %w", len(p.rows), p.table, err)
 	case tries > 1 || w.repeating:
-		return w.verify(ctx, rows, token)
+		return w.verify(ctx, p, token)
 	}
 	return nil
 }
 
 // verify inserts again what the engine knows by its token and does not hold: it
 // writes a token down before the rows, and may have died between the two.
-func (w *eventWriter) verify(ctx context.Context, rows []row, token string) error {
-	found, err := w.lookup(ctx, pointers(rows), 0)
+func (w *eventWriter) verify(ctx context.Context, p part, token string) error {
+	found, err := w.lookup(ctx, pointers(p.rows), 0)
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return found[r.id] })
+	missing := slices.DeleteFunc(slices.Clone(p.rows), func(r row) bool { return found[r.id] })
 	if len(missing) == 0 {
 		return nil
 	}
 	w.logger.Warn("the engine had dropped rows that it does not hold: they are inserted under another token", "rows", len(missing))
-	return w.send(ctx, missing, token+"/"+digest(missing))
+	return w.send(ctx, part{table: p.table, rows: missing}, token+"/"+digest(missing))
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -137,6 +138,7 @@ func (c *fakeClaim) Commit(ctx context.Context, p stream.Position) error {
 
 // sample is what a test says of an event.
 type sample struct {
+	sender    string // default test
 	cluster   string // default prod-1
 	auditID   string
 	time      time.Time
@@ -171,16 +173,21 @@ func (e sample) record(t testing.TB, received time.Time) stream.Record {
 	if cluster == "" {
 		cluster = "prod-1"
 	}
-	return eventRecord(t, audit.ClusterID(cluster), e.item(), received)
+	return sentRecord(t, cmp.Or(e.sender, "test"), audit.ClusterID(cluster), e.item(), received)
 }
 
 func eventRecord(t testing.TB, cluster audit.ClusterID, item []byte, received time.Time) stream.Record {
+	t.Helper()
+	return sentRecord(t, "test", cluster, item, received)
+}
+
+func sentRecord(t testing.TB, sender string, cluster audit.ClusterID, item []byte, received time.Time) stream.Record {
 	t.Helper()
 	var event audit.Event
 	if err := audit.Scan(item, &event); err != nil {
 		t.Fatalf("scan %s: %v", item, err)
 	}
-	e := topic.Event{Kind: topic.KindEvent, ID: event.ID(cluster), Cluster: cluster, Sender: "test", Received: received, Item: item}
+	e := topic.Event{Kind: topic.KindEvent, ID: event.ID(cluster), Cluster: cluster, Sender: sender, Received: received, Item: item}
 	return e.Record(1)
 }
 

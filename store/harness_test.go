@@ -140,10 +140,10 @@ func (h *harness) write(log *fakeLog, received time.Time, samples ...sample) {
 	h.consume(log, (*Store).WriteEvents)
 }
 
-// stored returns how often each event is in the table.
+// stored returns how often each event is in the tables.
 func (h *harness) stored() map[audit.EventID]int {
 	h.t.Helper()
-	rows, err := h.store.reads.Query(h.t.Context(), "SELECT event_id FROM audit_events")
+	rows, err := h.store.reads.Query(h.t.Context(), "SELECT event_id FROM audit_events UNION ALL SELECT event_id FROM audit_events_misdated")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func (h *harness) stored() map[audit.EventID]int {
 	return counts
 }
 
-// once checks that the table holds the samples and nothing else, each once.
+// once checks that the tables hold the samples and nothing else, each once.
 func (h *harness) once(samples ...sample) {
 	h.t.Helper()
 	counts := h.stored()
@@ -265,4 +265,13 @@ func sorted[T cmp.Ordered](list []T) []T {
 	list = slices.Clone(list)
 	slices.Sort(list)
 	return list
+}
+
+// rows returns how many rows of a table meet the condition.
+func (h *harness) rows(table, condition string) (n uint64) {
+	h.t.Helper()
+	if err := h.store.reads.QueryRow(h.t.Context(), "SELECT count() FROM "+table+" WHERE "+condition).Scan(&n); err != nil {
+		h.t.Fatal(err)
+	}
+	return n
 }

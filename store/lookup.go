@@ -5,18 +5,22 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/klaxon-dev/klaxon/audit"
 )
 
-// maxLookup is how many ids one query asks for: they travel in a URL.
-const maxLookup = 512
+// maxLookup is how many ids one query asks for. They travel in a URL, of which
+// a ClickHouse server takes 128 KiB a parameter.
+const maxLookup = 2048
 
-// lookup returns which of the rows' events the store holds already, rows of the
-// batch apart (0: of any batch). It asks by cluster and time, so that the index
+// lookup returns which of the rows' events the store holds already, in either
+// table: a copy that comes later may be judged otherwise. Rows of the batch do
+// not count (0: of any batch do). It asks by cluster and hour, so that the index
 // leaves out what cannot hold them.
 func (s *Store) lookup(ctx context.Context, rows []*row, batch uint64) (map[audit.EventID]bool, error) {
 	rows = slices.Clone(rows)
@@ -38,24 +42,23 @@ func (s *Store) lookup(ctx context.Context, rows []*row, batch uint64) (map[audi
 }
 
 const lookupSQL = `
-SELECT event_id FROM audit_events
+SELECT event_id FROM %s
 WHERE cluster = {cluster:String}
+  AND toStartOfHour(ts) IN (SELECT toDateTime(toUInt32(arrayJoin(splitByChar(',', {hours:String}))) * 3600, 'UTC'))
   AND ts >= fromUnixTimestamp64Micro({first:Int64}, 'UTC')
   AND ts <= fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-  AND event_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {ids:String}))), 16))
+  AND event_id IN (SELECT toFixedString(unhex(arrayJoin(extractAll({ids:String}, '.{32}'))), 16))
   AND (batch != {batch:UInt64} OR {batch:UInt64} = 0)`
 
 // lookupChunk asks for rows of one cluster, in order of time.
 func (s *Store) lookupChunk(ctx context.Context, rows []*row, batch uint64, found map[audit.EventID]bool) error {
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		ids[i] = r.id.String()
-	}
-	result, err := s.writes.Query(ctx, lookupSQL,
+	sql := fmt.Sprintf(lookupSQL, tableEvents) + "\nUNION ALL" + fmt.Sprintf(lookupSQL, tableMisdated)
+	result, err := s.writes.Query(ctx, sql,
 		clickhouse.Named("cluster", rows[0].cluster),
+		clickhouse.Named("hours", hours(rows)),
 		clickhouse.Named("first", rows[0].ts.UnixMicro()),
 		clickhouse.Named("last", rows[len(rows)-1].ts.UnixMicro()),
-		clickhouse.Named("ids", strings.Join(ids, ",")),
+		clickhouse.Named("ids", idList(rows)),
 		clickhouse.Named("batch", batch))
 	if err != nil {
 		return err
@@ -69,4 +72,24 @@ func (s *Store) lookupChunk(ctx context.Context, rows []*row, batch uint64, foun
 		found[id] = true
 	}
 	return result.Err()
+}
+
+// hours lists the hours of rows in order of time, counted from 1970.
+func hours(rows []*row) string {
+	var list []string
+	last := int64(-1)
+	for _, r := range rows {
+		if hour := r.ts.Unix() / int64(time.Hour/time.Second); hour != last {
+			list, last = append(list, strconv.FormatInt(hour, 10)), hour
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+func idList(rows []*row) string {
+	var list strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&list, "%x", r.id[:])
+	}
+	return list.String()
 }

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/klaxon-dev/klaxon/internal/query"
+)
 
 // metrics are what the store counts. Labels are bounded: tables, topics,
 // partitions and the codes of this package.
@@ -13,6 +17,7 @@ type metrics struct {
 	lag        *prometheus.GaugeVec
 	retries    *prometheus.CounterVec
 	duplicates *prometheus.CounterVec
+	misdated   *prometheus.CounterVec
 	setAside   *prometheus.CounterVec
 	lost       *prometheus.CounterVec
 	remembered *prometheus.GaugeVec
@@ -38,14 +43,18 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		lag:        gauge("lag_records", "Records of the log that are not committed yet.", "topic", "partition"),
 		retries:    counter("retries_total", "Tries that the engine or the log did not take for now.", "operation"),
 		duplicates: counter("duplicate_events_total", "Events that had come before and were dropped, by where the first one was found.", "found"),
+		misdated:   counter("misdated_events_total", "Events that were stored apart from those of their day, by what is odd about their time.", "reason"),
 		setAside:   counter("set_aside_records_total", "Records that could not be stored and were handed to the dead letters.", "topic", "reason"),
 		lost:       counter("lost_records_total", "Records that the log's retention removed before they were stored.", "topic"),
 		remembered: gauge("remembered_event_ids", "Event ids that are remembered to recognise copies.", "partition"),
 	}
-	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.inFlight, m.repeated, m.lag, m.retries, m.duplicates, m.setAside, m.lost, m.remembered} {
+	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.inFlight, m.repeated, m.lag, m.retries, m.duplicates, m.misdated, m.setAside, m.lost, m.remembered} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
+	}
+	for _, reason := range query.TimeReasons() {
+		m.misdated.WithLabelValues(reason)
 	}
 	return m, nil
 }

@@ -13,7 +13,7 @@ func TestMetricsFollowTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*prometheus.CounterVec{m.rows, m.batches, m.retries, m.duplicates, m.lost, m.repeated} {
+	for _, c := range []*prometheus.CounterVec{m.rows, m.batches, m.retries, m.duplicates, m.lost, m.misdated, m.repeated} {
 		c.WithLabelValues("x").Inc()
 	}
 	m.setAside.WithLabelValues("x", "y").Inc()
@@ -25,8 +25,8 @@ func TestMetricsFollowTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) != 11 {
-		t.Errorf("%d metrics, want 11", len(families))
+	if len(families) != 12 {
+		t.Errorf("%d metrics, want 12", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil {

@@ -18,6 +18,10 @@ type note struct {
 	// Apart says that the announced range was refused as a whole and is being
 	// inserted in parts: a repetition asks the store for each row.
 	Apart bool `json:"apart,omitempty"`
+	// MaxAge is the bound of age, in seconds, by which the announced range is
+	// parted into tables: the configured one may be another when it is repeated.
+	// 0: it is not parted, as a klaxon without audit_events_misdated announced it.
+	MaxAge int64 `json:"max_age,omitempty"`
 }
 
 // position returns the position at offset with the note.

@@ -39,8 +39,9 @@ const (
 )
 
 // newPlan plans the records, at least one, of a partition. Ids go into the set
-// in passing. Its error is topic.ErrVersion.
-func newPlan(partition int, records []stream.Record, ids *seen) (*plan, error) {
+// in passing. Without a maxAge no row is kept apart. Its error is
+// topic.ErrVersion.
+func newPlan(partition int, records []stream.Record, ids *seen, maxAge time.Duration) (*plan, error) {
 	p := &plan{from: records[0].Offset, to: records[len(records)-1].Offset + 1}
 	p.name(partition, records)
 	p.rows = make([]row, 0, len(records))
@@ -48,6 +49,10 @@ func newPlan(partition int, records []stream.Record, ids *seen) (*plan, error) {
 		if err := p.add(&records[i], ids); err != nil {
 			return nil, err
 		}
+	}
+	// Before any row is dropped: a repetition may find others in the store.
+	if maxAge > 0 {
+		judgeTimes(p.rows, maxAge)
 	}
 	for i := range p.rows {
 		r := &p.rows[i]

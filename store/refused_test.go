@@ -31,12 +31,14 @@ func TestRefused(t *testing.T) {
 // forbid makes the engine refuse rows whose verb is poison.
 func (h *harness) forbid(poison bool) {
 	h.t.Helper()
-	sql := "ALTER TABLE audit_events DROP CONSTRAINT IF EXISTS no_poison"
+	change := "DROP CONSTRAINT IF EXISTS no_poison"
 	if poison {
-		sql = "ALTER TABLE audit_events ADD CONSTRAINT no_poison CHECK verb != 'poison'"
+		change = "ADD CONSTRAINT no_poison CHECK verb != 'poison'"
 	}
-	if err := h.store.writes.Exec(h.t.Context(), sql); err != nil {
-		h.t.Fatal(err)
+	for _, table := range []string{tableEvents, tableMisdated} {
+		if err := h.store.writes.Exec(h.t.Context(), "ALTER TABLE "+table+" "+change); err != nil {
+			h.t.Fatal(err)
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
-// row is one row of audit_events.
+// row is one row of audit_events or audit_events_misdated.
 type row struct {
 	cluster string
 	id      audit.EventID
@@ -21,10 +21,10 @@ type row struct {
 	requestHash, responseHash    [32]byte
 
 	// ts and requestReceived are the event's times, or the edge of the range
-	// that the table holds; timeReason names those, and the exact ones hold them.
+	// that the table holds; then the exact ones, else 0, hold them.
 	ts, requestReceived           time.Time
-	timeReason                    string
 	exactTS, exactRequestReceived int64
+	timeReason                    string // why the row is kept apart; "": it is not
 
 	request            audit.RequestID
 	observed           uint8
@@ -40,7 +40,7 @@ type row struct {
 
 // newRow makes the row of an event. It does not know its batch yet.
 func newRow(e *topic.Event, r stream.Record) (row, error) {
-	row := row{cluster: string(e.Cluster), id: e.ID, sender: e.Sender, received: e.Received.UTC(), record: r}
+	row := row{cluster: string(e.Cluster), id: e.ID, sender: e.Sender, received: inRange(e.Received), record: r}
 	if err := audit.Scan(e.Item, &row.event); err != nil {
 		return row, err
 	}
@@ -86,11 +86,12 @@ func (r *row) stored() query.Event {
 	e.ResponseObject = absent(e.ResponseObject)
 	e.Rest = absent(e.Rest)
 	return query.Event{
-		Cluster:  audit.ClusterID(r.cluster),
-		ID:       r.id,
-		Request:  r.request,
-		Received: r.received,
-		Event:    e,
+		Cluster:    audit.ClusterID(r.cluster),
+		ID:         r.id,
+		Request:    r.request,
+		Received:   r.received,
+		TimeReason: r.timeReason,
+		Event:      e,
 	}
 }
 

@@ -82,7 +82,7 @@ func TestRetention(t *testing.T) {
 		h.config.Retention = retention
 		h.reopen()
 		want := fmt.Sprintf("TTL toDateTime(received) + toIntervalSecond(%d)", int64(retention/time.Second))
-		for _, table := range []string{"audit_events", "findings", "dead_letters"} {
+		for _, table := range []string{tableEvents, tableMisdated, "findings", "dead_letters"} {
 			if sql := h.definition(table); !strings.Contains(sql, want) {
 				t.Errorf("table %s does not have %s:\n%s", table, want, sql)
 			}
@@ -98,11 +98,15 @@ func TestRetention(t *testing.T) {
 func TestRetentionCountsFromReceipt(t *testing.T) {
 	h := newHarness(t, engine(t), func(c *Config) { c.Retention = 48 * time.Hour })
 	now := time.Now()
-	old, expired := samples("old", 3, noon.AddDate(-5, 0, 0)), samples("expired", 3, now)
+	past := now.Add(-50 * time.Hour)
+	old := samples("old", 3, noon.AddDate(-5, 0, 0))
 	h.write(newFakeLog(), now, old...)
-	h.write(newFakeLog(), now.Add(-50*time.Hour), expired...)
-	if err := h.store.writes.Exec(t.Context(), "OPTIMIZE TABLE audit_events FINAL"); err != nil {
-		t.Fatal(err)
+	h.write(newFakeLog(), past, samples("expired", 3, past)...)
+	h.write(newFakeLog(), past, samples("expired and ahead", 3, past.AddDate(10, 0, 0))...)
+	for _, table := range []string{tableEvents, tableMisdated} {
+		if err := h.store.writes.Exec(t.Context(), "OPTIMIZE TABLE "+table+" FINAL"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h.once(old...)
 }

@@ -10,57 +10,41 @@ var (
 	maxTime = time.Date(2105, 12, 31, 23, 59, 59, 999999000, time.UTC)
 )
 
-// Values of the column time_reason: which times lie outside the range.
-const (
-	outsideTS      = "ts"
-	outsideRequest = "request_received"
-	outsideBoth    = "ts,request_received"
-)
-
-// setTimes fills the columns of the event's times. A time outside the range is
-// stored at its edge, never silently: time_reason says so, and the exact one
-// lies beside it.
+// setTimes fills the columns of the event's times. One outside the range is
+// stored at its edge and the exact one beside it.
 func (r *row) setTimes() {
-	var outside, requestOutside bool
-	r.ts, r.exactTS, outside = clamp(r.event.StageTime)
-	r.requestReceived, r.exactRequestReceived, requestOutside = clamp(r.event.RequestReceived)
-	switch {
-	case outside && requestOutside:
-		r.timeReason = outsideBoth
-	case outside:
-		r.timeReason = outsideTS
-	case requestOutside:
-		r.timeReason = outsideRequest
-	}
+	r.ts, r.exactTS = clamp(r.event.StageTime)
+	r.requestReceived, r.exactRequestReceived = clamp(r.event.RequestReceived)
 }
 
 // times returns the event's stageTimestamp and requestReceivedTimestamp.
 func (r *row) times() (stage, request time.Time) {
-	stage, request = r.ts, r.requestReceived
-	if r.timeReason == outsideTS || r.timeReason == outsideBoth {
-		stage = exact(r.exactTS)
-	}
-	if r.timeReason == outsideRequest || r.timeReason == outsideBoth {
-		request = exact(r.exactRequestReceived)
-	}
-	return stage, request
+	return exact(r.ts, r.exactTS), exact(r.requestReceived, r.exactRequestReceived)
 }
 
-func clamp(t time.Time) (stored time.Time, micros int64, outside bool) {
+// clamp returns the time of the range that is nearest to t and, where that is
+// another, t in microseconds since 1970: never 0, which lies in the range.
+func clamp(t time.Time) (stored time.Time, micros int64) {
 	switch {
 	case t.Before(minTime):
-		return minTime, t.UnixMicro(), true
+		return minTime, t.UnixMicro()
 	case t.After(maxTime):
-		return maxTime, t.UnixMicro(), true
+		return maxTime, t.UnixMicro()
 	default:
-		return t.UTC(), 0, false
+		return t.UTC(), 0
 	}
 }
 
-func exact(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+// exact is the reverse of clamp.
+func exact(stored time.Time, micros int64) time.Time {
+	if micros == 0 {
+		return stored
+	}
+	return time.UnixMicro(micros).UTC()
+}
 
-// inRange returns the time of the table that is nearest to t.
+// inRange returns the time of the range that is nearest to t.
 func inRange(t time.Time) time.Time {
-	stored, _, _ := clamp(t)
+	stored, _ := clamp(t)
 	return stored
 }

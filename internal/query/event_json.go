@@ -21,21 +21,22 @@ const maxDepth = 512
 // eventJSON is an event as API and command line give it. Exactly one of Event
 // and EventText is set; both hold the audit event as an API server writes it.
 type eventJSON struct {
-	Schema    string          `json:"schema"`
-	Cluster   audit.ClusterID `json:"cluster"`
-	EventID   audit.EventID   `json:"event_id"`
-	RequestID audit.RequestID `json:"request_id"`
-	Received  time.Time       `json:"received"`
-	Event     json.RawMessage `json:"event,omitempty"`
-	EventText string          `json:"event_text,omitempty"`
+	Schema     string          `json:"schema"`
+	Cluster    audit.ClusterID `json:"cluster"`
+	EventID    audit.EventID   `json:"event_id"`
+	RequestID  audit.RequestID `json:"request_id"`
+	Received   time.Time       `json:"received"`
+	TimeReason string          `json:"time_reason,omitempty"`
+	Event      json.RawMessage `json:"event,omitempty"`
+	EventText  string          `json:"event_text,omitempty"`
 }
 
 // MarshalJSON writes the event in EventSchema: schema, cluster, event_id,
-// request_id, received and, as event, the audit event under the API's own field
+// request_id, received, time_reason where there is one and, as event, the audit event under the API's own field
 // names. An event that nests deeper than 512 levels is the string event_text
 // instead. Invalid UTF-8 becomes U+FFFD, as readers take it.
 func (e Event) MarshalJSON() ([]byte, error) {
-	out := eventJSON{Schema: EventSchema, Cluster: e.Cluster, EventID: e.ID, RequestID: e.Request, Received: e.Received.UTC()}
+	out := eventJSON{Schema: EventSchema, Cluster: e.Cluster, EventID: e.ID, RequestID: e.Request, Received: e.Received.UTC(), TimeReason: e.TimeReason}
 	text := validUTF8(audit.AppendJSON(nil, &e.Event))
 	if depth(text) > maxDepth {
 		out.EventText = string(text)
@@ -54,7 +55,7 @@ func (e *Event) UnmarshalJSON(src []byte) error {
 	if in.Schema != EventSchema {
 		return fmt.Errorf("event of schema %.40q: this klaxon reads %s", in.Schema, EventSchema)
 	}
-	*e = Event{Cluster: in.Cluster, ID: in.EventID, Request: in.RequestID, Received: in.Received}
+	*e = Event{Cluster: in.Cluster, ID: in.EventID, Request: in.RequestID, Received: in.Received, TimeReason: in.TimeReason}
 	text := []byte(in.Event) // a copy of its own: RawMessage does not share src
 	if in.EventText != "" {
 		text = []byte(in.EventText)

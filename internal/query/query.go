@@ -37,6 +37,10 @@ type Events struct {
 	AuditIDs   []string
 	Stages     []string
 
+	// TimeReasons selects by why an event is kept apart: what TimeReasons
+	// returns, TimeReasonAny or TimeReasonNone. Without, all are selected.
+	TimeReasons []string
+
 	Limit  int    // rows of a page; 0: DefaultLimit
 	Cursor string // from a page before, "" for the first
 }
@@ -47,7 +51,10 @@ type Event struct {
 	ID       audit.EventID
 	Request  audit.RequestID
 	Received time.Time
-	Event    audit.Event
+	// TimeReason says why the event is kept apart from those of its day, "" if
+	// it is not: one of TimeReasons.
+	TimeReason string
+	Event      audit.Event
 }
 
 // EventPage is one page of events, newest first.
