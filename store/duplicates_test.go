@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -59,6 +60,36 @@ func TestDuplicates(t *testing.T) {
 		h.write(log, noon, list...)
 		log.remove(30)
 		h.write(log, noon.Add(time.Minute), list...)
+	})
+	by := func(sender string) []sample {
+		list := slices.Clone(list)
+		for i := range list {
+			list[i].sender = sender
+		}
+		return list
+	}
+	f("by a second sender at the same time", 30, 0, small, func(h *harness, log *fakeLog) {
+		for i := range list {
+			log.append(noon, by("prod-1")[i].record(h.t, noon.Add(time.Duration(i)*time.Second)))
+			log.append(noon, by("prod-1-tail")[i].record(h.t, noon.Add(time.Duration(2*i)*time.Second)))
+		}
+		h.consume(log, (*Store).WriteEvents)
+	})
+	f("from the log file, minutes after the webhook", 30, 0, small, func(h *harness, log *fakeLog) {
+		h.write(log, noon, by("prod-1")...)
+		h.write(log, noon.Add(14*time.Minute), by("prod-1-tail")...)
+	})
+	f("from the log file, 20 minutes after the webhook", 0, 30, small, func(h *harness, log *fakeLog) {
+		h.write(log, noon, by("prod-1")...)
+		h.write(log, noon.Add(20*time.Minute), by("prod-1-tail")...)
+	})
+	f("from the log file, a day after the webhook", 0, 30, small, func(h *harness, log *fakeLog) {
+		h.write(log, noon, by("prod-1")...)
+		h.write(log, noon.AddDate(0, 0, 1), by("prod-1-tail")...)
+	})
+	f("from the webhook, after the log file was imported", 0, 30, small, func(h *harness, log *fakeLog) {
+		h.write(newFakeLog(), noon.AddDate(0, 0, 1), by("prod-1-tail")...)
+		h.write(log, noon.AddDate(0, 0, 2), by("prod-1")...)
 	})
 	f("three times, an hour apart each", 0, 60, defaults, func(h *harness, log *fakeLog) {
 		for i := range 3 {
@@ -130,7 +161,7 @@ func (h *harness) row(e sample) row {
 	ids := newSeen()
 	records := []stream.Record{e.record(h.t, noon)}
 	ids.begin(records)
-	p, err := newPlan(0, records, ids)
+	p, err := newPlan(0, records, ids, mostAge)
 	if err != nil || len(p.rows) != 1 {
 		h.t.Fatalf("plan of %s: %v, %d rows", e.auditID, err, len(p.rows))
 	}

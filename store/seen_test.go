@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/binary"
+	"runtime"
 	"testing"
 	"time"
 
@@ -70,6 +72,37 @@ func TestSeenIsBounded(t *testing.T) {
 	if len(s.segments) != 0 || len(s.newest) != 0 || s.start(1000) != 1000 {
 		t.Errorf("not empty after all was forgotten: %d segments, %d ids", len(s.segments), len(s.newest))
 	}
+}
+
+// Ten million ids take no more memory than the bound allows.
+func TestSeenOfTenMillionIDs(t *testing.T) {
+	const total, batch, most = 10_000_000, 10_000, 100_000
+	before := heap()
+	s, id := newSeen(), audit.EventID{}
+	for i := range total {
+		if i%batch == 0 {
+			s.trim(noon, most)
+			s.begin(span(int64(i), noon, noon))
+		}
+		binary.BigEndian.PutUint64(id[:], uint64(i))
+		if s.add(id) {
+			t.Fatalf("id %d: seen before", i)
+		}
+	}
+	if s.size > most+batch || len(s.newest) != s.size {
+		t.Errorf("%d ids, %d in the index: want at most %d", s.size, len(s.newest), most+batch)
+	}
+	if grown := heap() - before; grown > 200*(most+batch) {
+		t.Errorf("%d ids take %d bytes", s.size, grown)
+	}
+	runtime.KeepAlive(s)
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestSeenCovers(t *testing.T) {
