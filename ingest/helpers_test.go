@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,9 @@ func (l *memoryLog) letters(t testing.TB) (letters []topic.DeadLetter, texts []s
 		text, err := testSealer(t, testKey).Open(&d)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !slices.Contains(topic.LetterReasons(), d.Reason) {
+			t.Errorf("reason %q is on no list", d.Reason)
 		}
 		letters, texts = append(letters, d), append(texts, string(text))
 	}

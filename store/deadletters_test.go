@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,5 +214,13 @@ func TestRefusedDeadLetterIsCounted(t *testing.T) {
 	}
 	if n := h.count("set_aside", topic.DeadLetters, reasonRefused); n != 1 || len(h.dead.records) != 0 {
 		t.Errorf("%v counted, %d dead letters of a dead letter", n, len(h.dead.records))
+	}
+}
+
+func TestReasonsAreOnTheList(t *testing.T) {
+	for _, reason := range []string{reasonRecord, reasonEvent, reasonRefused} {
+		if !slices.Contains(topic.LetterReasons(), reason) {
+			t.Errorf("reason %q is on no list", reason)
+		}
 	}
 }

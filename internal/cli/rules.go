@@ -84,7 +84,7 @@ func newRulesShow(streams Streams) *cobra.Command {
 			if r == nil {
 				return usagef("there is no rule %q: 'klaxon rules list' lists them", args[0])
 			}
-			_, err = fmt.Fprintf(streams.Out, "# %s:%d, version %s\n%s", output.Text(r.File, 1024), r.Line, r.Version, output.Message(string(r.Source)))
+			_, err = fmt.Fprintf(streams.Out, "# %s:%d, version %s\n%s", output.Text(r.File, 1024), r.Line, r.Version, output.Message(r.Source))
 			return err
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -82,3 +82,30 @@ func TestAround(t *testing.T) {
 	f(20_000, 10_000, 5904, 14_096)
 	f(20_000, 20_000, 11_808, 20_000)
 }
+
+// FuzzDeadLetterText holds that no text of a letter acts on a terminal or leaves
+// its lines, wherever it is said to break.
+func FuzzDeadLetterText(f *testing.F) {
+	for _, s := range hostile {
+		f.Add([]byte(s), int64(3))
+	}
+	f.Add([]byte(strings.Repeat("\u202e", shownBytes)), int64(shownBytes+1))
+	f.Fuzz(func(t *testing.T, text []byte, fault int64) {
+		d := hostileLetter("\x1b")
+		d.Text, d.Fault = text, fault
+		shown := deadLetterText(&d)
+		checkHarmless(t, shown)
+		head, body, _ := strings.Cut(shown, "\n\n")
+		marks := 0
+		for line := range strings.Lines(body) {
+			if strings.HasPrefix(line, "^ here it breaks, at byte ") {
+				marks++
+			} else if !strings.HasPrefix(line, "| ") {
+				t.Errorf("%q is behind no mark", line)
+			}
+		}
+		if marks > 1 || strings.Contains(head, "\n|") {
+			t.Errorf("%d marks in %.300q", marks, shown)
+		}
+	})
+}

@@ -101,13 +101,18 @@ func TestDecodeDeadLetterRefuses(t *testing.T) {
 }
 
 func FuzzDecodeDeadLetter(f *testing.F) {
-	f.Add("1.0", "2026-11-21T09:00:00Z", "3", []byte("abc"))
-	f.Add("x", "", "-", []byte(nil))
-	f.Fuzz(func(t *testing.T, version, received, length string, value []byte) {
+	f.Add("1.0", "2026-11-21T09:00:00Z", "3", "7", "0123456789abcdef", []byte("abc"))
+	f.Add("1.0", "2026-11-21T09:00:00Z", "-9223372036854775808", "-1", "", []byte("abc"))
+	f.Add("x", "", "-", "", "", []byte(nil))
+	f.Fuzz(func(t *testing.T, version, received, length, place, key string, value []byte) {
 		r := stream.Record{Value: value, Headers: []stream.Header{
 			{Key: headerVersion, Value: []byte(version)},
 			{Key: headerReceived, Value: []byte(received)},
 			{Key: headerLength, Value: []byte(length)},
+			{Key: headerOffset, Value: []byte(place)},
+			{Key: headerFault, Value: []byte(place)},
+			{Key: headerKept, Value: []byte(length)},
+			{Key: headerKey, Value: []byte(key)},
 		}}
 		d, err := DecodeDeadLetter(&r)
 		if err != nil {
@@ -118,8 +123,8 @@ func FuzzDecodeDeadLetter(f *testing.F) {
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
-		if !back.Received.Equal(d.Received) || back.Length != d.Length {
-			t.Errorf("got %v, want %v", back, d)
+		if diff := cmp.Diff(d, back, cmp.Comparer(time.Time.Equal)); diff != "" || back.ID() != d.ID() {
+			t.Error(diff)
 		}
 	})
 }
