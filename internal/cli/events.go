@@ -26,13 +26,18 @@ func newEventsCommand(streams Streams) *cobra.Command {
 		Use:   "events",
 		Short: "Search audit events: who did what, and when",
 		Long: `Events prints the audit events that pass every filter, newest first: of the last
-24 hours, unless --since, --until, --id or --audit-id says otherwise.
+24 hours, unless --since, --until, --id, --audit-id or --time-reason says
+otherwise.
 
 A filter that is given more than once lets through what equals any of its values;
 a value that ends in * stands for all that begin so (quote it: the shell has its
 own use for it). --resource names as a role does: pods, pods/exec, or 'pods*' for
 both. --user also finds those whom somebody impersonated; an empty one finds
 events without a user, as failed authentications are.
+
+The time of an event is its sender's word. Where it is far from the time at which
+the event was received, time_reason in its JSON says so; --time-reason any finds
+all of these.
 
 -o json and ndjson print each event in full (schema klaxon.event/v1), with the
 audit event as the API server wrote it, secrets replaced by hashes.`,
@@ -72,6 +77,7 @@ func eventFilters() []filterFlag {
 		{name: "code", usage: "HTTP status of the answer, as 403, or a class as 4xx", words: []string{"2xx", "3xx", "4xx", "5xx", "401", "403", "404"}},
 		{name: "source-ip", usage: "address of the client, or a range as 10.0.0.0/8"},
 		{name: "stage", usage: "stage of the request", words: []string{audit.StageRequestReceived, audit.StageResponseStarted, audit.StageResponseComplete, audit.StagePanic}},
+		{name: "time-reason", usage: "why the event's time is doubtful, as too_old; any: events whose time is, none: the others", words: append(query.TimeReasons(), query.TimeReasonAny, query.TimeReasonNone)},
 		{name: "id", usage: "id of the event"},
 		{name: "audit-id", usage: "auditID of the request (clients may choose it)"},
 	}
@@ -81,7 +87,7 @@ func (f *eventsFlags) run(ctx context.Context, streams Streams, flags *pflag.Fla
 	if err := f.pages.check(flags); err != nil {
 		return err
 	}
-	q, err := api.ParseEvents(f.filters.query(flags, "id", "audit-id"), time.Now())
+	q, err := api.ParseEvents(f.filters.query(flags, "id", "audit-id", "time-reason"), time.Now())
 	if err != nil {
 		return f.filters.usage(err)
 	}

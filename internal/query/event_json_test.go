@@ -51,6 +51,14 @@ func TestEventJSON(t *testing.T) {
 		t.Errorf("the body's number was respelled: %s", members["event"])
 	}
 	checkRoundTrip(t, e, text)
+	if _, found := members["time_reason"]; found {
+		t.Error("an event whose time is not doubtful has a time_reason")
+	}
+	e.TimeReason = TimeTooOld
+	if text, err = json.Marshal(e); err != nil || !bytes.Contains(text, []byte(`"time_reason":"too_old"`)) {
+		t.Errorf("want the reason, got %s, %v", text, err)
+	}
+	checkRoundTrip(t, e, text)
 }
 
 // checkRoundTrip compares all but the bodies' spelling, and by the id that too.

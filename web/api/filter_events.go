@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
@@ -24,9 +25,20 @@ func eventParams() []param[query.Events] {
 		ids("id", "Id of the event.", audit.ParseEventID, func(e *q) *[]audit.EventID { return &e.IDs }),
 		texts("audit_id", "auditID of the request; clients may choose it.", func(e *q) *[]string { return &e.AuditIDs }),
 		texts("stage", "Stage: RequestReceived, ResponseStarted, ResponseComplete or Panic.", func(e *q) *[]string { return &e.Stages }),
+		timeReasons(),
 		limit(func(e *q) *int { return &e.Limit }),
 		word("cursor", "The next of the page before, with the same filters.", func(e *q) *string { return &e.Cursor }),
 	}
+}
+
+// timeReasons selects by why an event is kept apart from those of its day.
+func timeReasons() param[query.Events] {
+	p := texts("time_reason", "Why the event's time is doubtful: "+strings.Join(query.TimeReasons(), ", ")+"; any: events whose time is, none: those whose time is not.",
+		func(e *query.Events) *[]string { return &e.TimeReasons })
+	for _, reason := range append(query.TimeReasons(), query.TimeReasonAny, query.TimeReasonNone) {
+		p.schema.Enum = append(p.schema.Enum, reason)
+	}
+	return p
 }
 
 // ParseEvents reads a query for events from the parameters of a URL; relative

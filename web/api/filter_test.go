@@ -19,7 +19,7 @@ func TestParseEvents(t *testing.T) {
 	values := url.Values{
 		"since": {"7d"}, "until": {"2026-07-01T11:30:00.5+02:00"}, "cluster": {"a", "b*"}, "user": {""}, "verb": {"get"}, "resource": {"pods/exec"},
 		"namespace": {"ns"}, "name": {"n"}, "code": {"403", "5xx"}, "source_ip": {"10.0.0.0/8"}, "id": {strings.Repeat("0f", 16)},
-		"audit_id": {"x"}, "stage": {"Panic"}, "limit": {"1000"}, "cursor": {"c"},
+		"audit_id": {"x"}, "stage": {"Panic"}, "time_reason": {"any", "none"}, "limit": {"1000"}, "cursor": {"c"},
 	}
 	got, err := ParseEvents(values, testTime)
 	if err != nil {
@@ -29,7 +29,7 @@ func TestParseEvents(t *testing.T) {
 	want := query.Events{
 		Since: testTime.AddDate(0, 0, -7), Until: time.Date(2026, 7, 1, 9, 30, 0, 5e8, time.UTC), Clusters: []string{"a", "b*"}, Users: []string{""},
 		Verbs: []string{"get"}, Resources: []string{"pods/exec"}, Namespaces: []string{"ns"}, Names: []string{"n"}, Codes: []string{"403", "5xx"},
-		SourceIPs: []string{"10.0.0.0/8"}, IDs: []audit.EventID{id}, AuditIDs: []string{"x"}, Stages: []string{"Panic"}, Limit: 1000, Cursor: "c",
+		SourceIPs: []string{"10.0.0.0/8"}, IDs: []audit.EventID{id}, AuditIDs: []string{"x"}, Stages: []string{"Panic"}, TimeReasons: []string{"any", "none"}, Limit: 1000, Cursor: "c",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

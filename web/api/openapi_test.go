@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/klaxon-dev/klaxon/internal/query"
 )
 
 func TestOpenAPIGolden(t *testing.T) {
@@ -36,6 +38,7 @@ func TestOpenAPIGolden(t *testing.T) {
 func TestSchemasAreTrue(t *testing.T) {
 	store := threeClusters(t)
 	store.events[0].Event.RequestObject = []byte(`{"deep":` + nested(600) + `}`)
+	store.events[0].TimeReason = query.TimeTooOld
 	store.findings[0].Saturated = true
 	b := newBench(t, testConfig(), store)
 	f := func(path, schema string) {
