@@ -28,7 +28,7 @@ func RotateToken(dir, cluster string) (string, error) {
 		return "", err
 	}
 	path := TokenPath(dir, cluster)
-	old, err := firstToken(path)
+	old, err := ReadToken(path)
 	if err != nil {
 		return "", err
 	}
@@ -49,15 +49,15 @@ func LocalToken(dir, cluster string) (name, token string, err error) {
 		}
 		cluster = files[0].Cluster
 	}
-	token, err = firstToken(TokenPath(dir, cluster))
+	token, err = ReadToken(TokenPath(dir, cluster))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", fmt.Errorf("cluster %s has no credential: 'klaxon sender add %[1]s' makes one", cluster)
 	}
 	return cluster, token, err
 }
 
-// firstToken returns the newest token of a file: the first.
-func firstToken(path string) (string, error) {
+// ReadToken returns the newest token of a file: the first.
+func ReadToken(path string) (string, error) {
 	text, err := secretfile.Read(path)
 	if err != nil {
 		return "", err

@@ -28,6 +28,7 @@ var layers = map[string][]string{
 	"stream/local":        {"stream"},
 	"stream/streamtest":   {"stream"},
 	"ingest":              {"audit", "detect", "rules", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
+	"ingest/tail":         {"ingest", "audit", "detect", "rules", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
 	"store":               {"audit", "detect", "rules", "stream", "internal/topic", "internal/query", "internal/secretfile"},
 	"store/engine":        {"store/engine/internal/chdb", "store/engine/internal/front", "internal/secretfile"},
 	"web/api":             {"audit", "detect", "rules", "internal/query", "internal/output", "internal/secretfile", "internal/seldom"},

@@ -12,6 +12,7 @@ func commands(streams Streams) []*cobra.Command {
 		newDeadLetterCommand(streams),
 		newSenderCommand(streams),
 		newReplayCommand(streams),
+		newTailCommand(streams),
 		newRulesCommand(streams),
 		newEngineCommand(streams),
 	}

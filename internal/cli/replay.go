@@ -6,26 +6,22 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/ingest"
-	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/internal/scan"
-	"github.com/klaxon-dev/klaxon/internal/secretfile"
 )
 
 type replayFlags struct {
-	dataDir, to, tokenFile, caFile, cluster string
-	moveToNow                               bool
-	batch                                   int
-	rate, speed                             float64
+	destination
+	moveToNow   bool
+	batch       int
+	rate, speed float64
 }
 
 func newReplayCommand(streams Streams) *cobra.Command {
@@ -55,11 +51,7 @@ command line is wrong.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), streams, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.to, "to", "", "URL of the receiver (default: the local serve's)")
-	flags.StringVar(&f.tokenFile, "token-file", "", "file of the sender's token (default: of the local sender)")
-	flags.StringVar(&f.caFile, "ca-file", "", "certificates that sign the receiver's (default: the local CA; with --to the system's)")
-	flags.StringVar(&f.cluster, "cluster", "", "cluster to send as, where --to has no path (default: the only local sender)")
-	flags.StringVar(&f.dataDir, "data-dir", "", "where the local serve keeps its data")
+	f.add(flags)
 	flags.BoolVar(&f.moveToNow, "move-to-now", false, "move all times by as much as makes the last event happen now")
 	flags.IntVar(&f.batch, "batch", f.batch, "events in a request, at most")
 	flags.Float64Var(&f.rate, "rate", 0, "events a second, at most (default: as fast as they are accepted)")
@@ -102,66 +94,13 @@ func (f *replayFlags) run(ctx context.Context, streams Streams, paths []string) 
 // config says where to and as whom events are sent.
 func (f *replayFlags) config() (ingest.ReplayConfig, error) {
 	c := ingest.ReplayConfig{Batch: f.batch, Rate: f.rate, Speed: f.speed}
-	dir, err := datadir.Resolve(f.dataDir)
+	to, err := f.resolve()
 	if err != nil {
 		return c, err
 	}
-	base, caFile, cluster := f.to, f.caFile, f.cluster
-	if f.tokenFile != "" {
-		c.Token, err = secretfile.Read(f.tokenFile)
-		c.Token, _, _ = strings.Cut(c.Token, "\n") // the first of several is the newest
-	} else {
-		cluster, c.Token, err = ingest.LocalToken(dir.Senders(), f.cluster)
-	}
-	if err != nil {
-		return c, err
-	}
-	if base == "" {
-		base = localWebhook(dir)
-		if caFile == "" {
-			caFile = localCA(dir)
-		}
-	}
-	if c.URL, err = replayURL(base, cluster); err != nil {
-		return c, err
-	}
-	c.Client, err = ingest.NewReplayClient(caFile)
+	c.URL, c.Client = to.URL, to.Client
+	c.Token, err = to.token()
 	return c, err
-}
-
-// replayURL completes a URL without a path.
-func replayURL(base, cluster string) (string, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return "", usagef("--to %q: want https://host:port or https://host:port/webhook/CLUSTER", base)
-	}
-	if u.Path != "" && u.Path != "/" {
-		return u.String(), nil
-	}
-	if cluster == "" {
-		return "", usagef("--to %q names no cluster: add its path /webhook/CLUSTER, or --cluster", base)
-	}
-	to, err := ingest.WebhookURL(base, cluster)
-	if err != nil {
-		return "", usageError{err}
-	}
-	return to, nil
-}
-
-func localCA(dir datadir.Dir) string {
-	if c, err := dir.ReadClient(); err == nil && c.CAFile != "" {
-		return c.CAFile
-	}
-	return ingest.DevTLSFiles(dir.TLS()).CAFile
-}
-
-// unreachable adds what to do to the error of a connection.
-func unreachable(to string, err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) && failed.Op == "Post" {
-		return fmt.Errorf("%w: is 'klaxon serve' running, and is %s its webhook?", err, to)
-	}
-	return err
 }
 
 // deltaToNow reads all events for the time of the last one.

@@ -68,6 +68,9 @@ func (d Dir) TLS() string { return d.join("tls") }
 // Senders is the directory of the senders' tokens.
 func (d Dir) Senders() string { return d.join("senders") }
 
+// Tail is the directory of the positions that 'klaxon tail' stores.
+func (d Dir) Tail() string { return d.join("tail") }
+
 // Log is the directory of the durable log.
 func (d Dir) Log() string { return d.join("log") }
 
