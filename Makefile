@@ -14,7 +14,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: build
 build: ## build bin/klaxon
@@ -28,6 +28,10 @@ engine: build ## get the embedded ClickHouse engine (npm, once; kept in the user
 test: engine ## all tests; none is skipped
 	@scripts/test
 
+.PHONY: e2e
+e2e: engine ## against a real Kubernetes API server (the first time it is built: ten minutes)
+	@scripts/e2e
+
 .PHONY: bench
 bench: ## the benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./audit ./rules ./detect ./stream/local ./ingest ./store
@@ -39,6 +43,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s)
 .PHONY: lint
 lint: $(LINT) ## vet, style, and the direction of imports
 	$(LINT) run ./...
+	cd e2e && $(LINT) run ./...
 	@scripts/lint
 
 $(LINT):
