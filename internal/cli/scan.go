@@ -150,7 +150,11 @@ func (f *scanFlags) config(streams Streams) (scan.Config, error) {
 	if err != nil {
 		return config, err
 	}
-	if config.Redactor, err = audit.NewRedactor(key); err != nil {
+	redactor, err := audit.NewRedactor(key)
+	if err != nil {
+		return config, err
+	}
+	if config.Reducer, err = audit.NewReducer(redactor, audit.DefaultEventBytes); err != nil {
 		return config, err
 	}
 	if !local {
@@ -232,6 +236,9 @@ func summarize(w io.Writer, files, findings int, s scan.Summary, took time.Durat
 	fmt.Fprintf(w, "%s in %s of %s, %.1f s\n", plural(int64(findings), "finding"), plural(s.Events, "event"), plural(int64(files), "file"), took.Seconds())
 	if n := sum(s.Skipped); n > 0 {
 		fmt.Fprintf(w, "%s skipped: %s\n", plural(n, "item"), counts(s.Skipped))
+	}
+	if s.Reduced > 0 {
+		fmt.Fprintf(w, "%s too large to be looked at whole\n", plural(s.Reduced, "event"))
 	}
 	if len(s.Blind) > 0 {
 		fmt.Fprintf(w, "%s could not see all they look for: the audit policy did not record it (%s)\n", plural(int64(len(s.Blind)), "rule"), counts(s.Blind))

@@ -24,12 +24,16 @@ func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reducer, err := audit.NewReducer(redactor, audit.DefaultEventBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
 	file, err := os.Open(recordings + name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	s := New(Config{Rules: set, Cluster: "c", Redactor: redactor})
+	s := New(Config{Rules: set, Cluster: "c", Reducer: reducer})
 	if err := s.File(context.Background(), name, file); err != nil {
 		t.Fatal(err)
 	}

@@ -20,11 +20,12 @@ type Config struct {
 	Rules        *rules.Set
 	Cluster      audit.ClusterID
 	Since, Until time.Time // event time, [Since, Until); zero: unbounded
-	Redactor     *audit.Redactor
+	Reducer      *audit.Reducer
 
 	// Skipped is told of everything that was not read as an event.
 	Skipped func(Skip)
-	// Redacted is told of every event whose secret values were replaced; may be nil.
+	// Redacted is told of every event that holds keyed hashes in place of values;
+	// may be nil.
 	Redacted func()
 	// Progress is told now and then how many events have been read in all.
 	Progress func(events int64)
@@ -42,7 +43,8 @@ type Skip struct {
 type Summary struct {
 	Events   int64                  // all that were read
 	Matched  int64                  // those within the time that was asked for, with an outcome
-	Redacted int64                  // those whose secret values were replaced
+	Redacted int64                  // those that hold hashes in place of values
+	Reduced  int64                  // those that were too large and lost a part
 	Skipped  map[string]int64       // by reason
 	Blind    map[rules.RuleID]int64 // evaluations that lacked what was not recorded
 	Failed   map[rules.RuleID]int64 // evaluations that the condition could not make
@@ -166,12 +168,15 @@ func (s *Scanner) take(file string, it *item) {
 	if t := event.StageTime; t.Before(s.config.Since) || !s.config.Until.IsZero() && !t.Before(s.config.Until) {
 		return
 	}
-	redacted, err := s.config.Redactor.Redact(it.raw, &event)
+	clean, how, err := s.config.Reducer.Reduce(it.raw, &event)
 	if err != nil {
 		s.skip(file, it.line, err)
 		return
 	}
-	if len(redacted) != len(it.raw) || len(it.raw) > 0 && &redacted[0] != &it.raw[0] {
+	if how != audit.NotReduced {
+		s.summary.Reduced++
+	}
+	if &clean[0] != &it.raw[0] {
 		s.summary.Redacted++
 		if s.config.Redacted != nil {
 			s.config.Redacted()
