@@ -177,6 +177,7 @@ var eventFields = []Field{
 	str("responseStatus.status", "", func(s *Scope) string { return s.Event.ResponseStatus.Status }),
 	str("responseStatus.reason", "", func(s *Scope) string { return s.Event.ResponseStatus.Reason }),
 	str("responseStatus.message", "", func(s *Scope) string { return s.Event.ResponseStatus.Message }),
+	list("reduced", "what was left out of the event because it was too large, as requestObject or objectRef.name: such fields are unknown", func(s *Scope) []string { return s.Event.Reduced() }),
 	derived("annotations", "", func(s *Scope) map[string]string { return pairMap(s.Event.Annotations) }),
 }
 
