@@ -3,6 +3,9 @@ package e2e_test
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +68,10 @@ func startBoth(ctx context.Context, t *testing.T) (*serve.Serve, *kube.Cluster) 
 	if err := s.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, s.Stop) })
+	t.Cleanup(func() {
+		stop(t, s.Stop)
+		showEnd(t, s.Log)
+	})
 	webhook, err := s.Sender(ctx, cluster)
 	if err != nil {
 		t.Fatal(err)
@@ -126,4 +132,19 @@ func stop(t *testing.T, stop func() error) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// showEnd prints the end of a log when the test failed.
+func showEnd(t *testing.T, path string) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	t.Logf("the end of %s:\n%s", filepath.Base(path), strings.Join(lines[max(0, len(lines)-40):], "\n"))
 }
