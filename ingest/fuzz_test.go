@@ -40,6 +40,7 @@ func FuzzBody(f *testing.F) {
 	}
 	var c Config
 	c.SetDefaults()
+	c.Limits.EventBytes = audit.MinEventBytes
 	f.Fuzz(func(t *testing.T, body string) {
 		log := &memoryLog{}
 		reg := prometheus.NewRegistry()
