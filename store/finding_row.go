@@ -11,6 +11,7 @@ import (
 // findingRow is one row of findings: what is filtered by, and all of it as JSON.
 type findingRow struct {
 	id                  detect.FindingID
+	version             uint64
 	revision            uint64
 	fingerprint         detect.Fingerprint
 	rule, ruleVersion   string
@@ -32,6 +33,7 @@ type findingRow struct {
 func newFindingRow(f *detect.Finding, r stream.Record) findingRow {
 	return findingRow{
 		id:          f.ID,
+		version:     findingVersion(f),
 		revision:    uint64(max(0, f.Revision)),
 		fingerprint: f.Fingerprint,
 		rule:        f.Rule,
@@ -52,9 +54,20 @@ func newFindingRow(f *detect.Finding, r stream.Record) findingRow {
 	}
 }
 
+// findingVersion orders what was said of a finding: by count, then by revision.
+// A finding that was forgotten and comes again counts from the start, revisions
+// too: the less that is said then must not replace what was found first.
+func findingVersion(f *detect.Finding) uint64 {
+	const revisionBits = 16
+	count := min(max(0, f.Count), 1<<(64-revisionBits)-1)
+	revision := min(max(0, f.Revision), 1<<revisionBits-1)
+	return uint64(count)<<revisionBits + uint64(revision)
+}
+
 // findingColumns are the columns of findings.
 var findingColumns = []column[findingRow]{
 	field("id", typeID, func(r *findingRow) *detect.FindingID { return &r.id }),
+	field("version", "UInt64", func(r *findingRow) *uint64 { return &r.version }),
 	field("revision", "UInt64", func(r *findingRow) *uint64 { return &r.revision }),
 	field("fingerprint", typeID, func(r *findingRow) *detect.Fingerprint { return &r.fingerprint }),
 	word("rule", func(r *findingRow) *string { return &r.rule }),

@@ -9,7 +9,7 @@ import (
 
 // WriteFindings stores the findings of one partition of topic findings, as
 // WriteEvents does events. A finding that comes again replaces itself: the table
-// keeps the highest revision.
+// keeps what counts most and, of that, the highest revision.
 func (s *Store) WriteFindings(ctx context.Context, claim stream.Claim) error {
 	return replacing[findingRow]{
 		topic:   topic.Findings,

@@ -3,12 +3,16 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/pressly/goose/v3"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
@@ -103,6 +107,103 @@ func TestFindingRevisions(t *testing.T) {
 	one(revision(3, detect.StateClosed))
 	if got := h.allFindings(query.Findings{States: []string{"open"}}); len(got) != 0 {
 		t.Errorf("%d findings are open by an old revision", len(got))
+	}
+}
+
+// A finding that closed, was forgotten and comes again counts from the start:
+// what was found first stays until the second counts more.
+func TestFindingThatComesAgain(t *testing.T) {
+	h := newHarness(t, engine(t))
+	said := func(count, revision int64, state detect.State) detect.Finding {
+		return finding(1, func(f *detect.Finding) { f.Count, f.Revision, f.State = count, revision, state })
+	}
+	log := newFakeLog()
+	h.writeFindings(log, said(1, 1, detect.StateOpen), said(2, 2, detect.StateOpen), said(3, 3, detect.StateClosed))
+	f := func(name string, next, want detect.Finding) {
+		t.Helper()
+		h.writeFindings(log, next)
+		for _, merged := range []bool{false, true} {
+			if merged {
+				if err := h.store.writes.Exec(t.Context(), "OPTIMIZE TABLE findings FINAL"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff([]detect.Finding{want}, h.allFindings(query.Findings{})); diff != "" {
+				t.Errorf("%s, merged %v: %s", name, merged, diff)
+			}
+		}
+	}
+	f("it opens again", said(1, 1, detect.StateOpen), said(3, 3, detect.StateClosed))
+	f("it closes with less, at the same revision", said(2, 3, detect.StateClosed), said(3, 3, detect.StateClosed))
+	f("it closes with less, at a higher revision", said(2, 40, detect.StateClosed), said(3, 3, detect.StateClosed))
+	f("it counts more", said(4, 2, detect.StateOpen), said(4, 2, detect.StateOpen))
+	f("it closes", said(4, 3, detect.StateClosed), said(4, 3, detect.StateClosed))
+}
+
+func TestFindingVersion(t *testing.T) {
+	f := func(count, revision int64, want uint64) {
+		t.Helper()
+		if got := findingVersion(&detect.Finding{Count: count, Revision: revision}); got != want {
+			t.Errorf("count %d, revision %d: got %d, want %d", count, revision, got, want)
+		}
+	}
+	f(0, 0, 0)
+	f(-1, -1, 0)
+	f(1, 1, 1<<16+1)
+	f(2, 0, 2<<16)
+	f(1, 1<<40, 1<<16+1<<16-1)
+	f(math.MaxInt64, math.MaxInt64, math.MaxUint64)
+}
+
+// Findings of the first table move to the one that replaces by version, in steps
+// of which the process may die after each.
+func TestFindingsMove(t *testing.T) {
+	h := newHarness(t, engine(t))
+	var want []detect.Finding
+	var rows []findingRow
+	for i := range byte(20) {
+		f := finding(20-i, func(f *detect.Finding) { f.Count, f.Revision = int64(i)+2, int64(i)+1 })
+		r, err := topic.FindingRecord(&f, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Time = time.Now()
+		want, rows = append(want, f), append(rows, newFindingRow(&f, r))
+	}
+	columns := slices.DeleteFunc(slices.Clone(findingColumns), func(c column[findingRow]) bool { return c.name == "version" })
+	for last := int64(5); last <= 7; last++ {
+		h.config.Database += "_"
+		if err := createDatabase(t.Context(), h.connection, h.config.Database); err != nil {
+			t.Fatal(err)
+		}
+		h.migrateTo(4)
+		if err := insert(t.Context(), h.store, h.config.Database+".findings", columns, rows, ""); err != nil {
+			t.Fatal(err)
+		}
+		h.migrateTo(last)
+		at := clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
+		if err := h.store.writes.Exec(at, fmt.Sprintf("ALTER TABLE %s.goose_db_version DELETE WHERE version_id = %d", h.config.Database, last)); err != nil {
+			t.Fatal(err)
+		}
+		h.reopen()
+		if diff := cmp.Diff(want, h.allFindings(query.Findings{})); diff != "" {
+			t.Errorf("step %d twice: %s", last, diff)
+		}
+		if n := h.rows("findings FINAL", "version = bitShiftLeft(toUInt64(count), 16) + revision"); n != 20 {
+			t.Errorf("step %d twice: %d rows have their version, want 20", last, n)
+		}
+	}
+}
+
+// migrateTo brings the database to a version.
+func (h *harness) migrateTo(version int64) {
+	h.t.Helper()
+	err := migrating(withDatabase(h.connection, h.config.Database, 1), func(p *goose.Provider) error {
+		_, err := p.UpTo(h.t.Context(), version)
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
 	}
 }
 

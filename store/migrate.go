@@ -19,7 +19,25 @@ var migrations embed.FS
 var ErrNewer = errors.New("the database was made by a newer klaxon: upgrade this one")
 
 // migrate brings the tables of the connection's database up to date.
-func migrate(ctx context.Context, connection *clickhouse.Options) (err error) {
+func migrate(ctx context.Context, connection *clickhouse.Options) error {
+	return migrating(connection, func(provider *goose.Provider) error {
+		if _, err := provider.Up(ctx); err != nil {
+			return err
+		}
+		version, err := provider.GetDBVersion(ctx)
+		if err != nil {
+			return err
+		}
+		sources := provider.ListSources()
+		if newest := sources[len(sources)-1].Version; version > newest {
+			return fmt.Errorf("%w: its tables are at version %d, this one knows %d", ErrNewer, version, newest)
+		}
+		return nil
+	})
+}
+
+// migrating calls do with what changes the tables of the connection's database.
+func migrating(connection *clickhouse.Options, do func(*goose.Provider) error) (err error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -33,16 +51,5 @@ func migrate(ctx context.Context, connection *clickhouse.Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return err
-	}
-	version, err := provider.GetDBVersion(ctx)
-	if err != nil {
-		return err
-	}
-	sources := provider.ListSources()
-	if newest := sources[len(sources)-1].Version; version > newest {
-		return fmt.Errorf("%w: its tables are at version %d, this one knows %d", ErrNewer, version, newest)
-	}
-	return nil
+	return do(provider)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
-// SearchFindings returns one page of the findings that q selects, each at its
-// newest revision, the one that was seen last first. Its errors are those of
+// SearchFindings returns one page of the findings that q selects, each as
+// it counts most, the one that was seen last first. Its errors are those of
 // SearchEvents.
 func (s *Store) SearchFindings(ctx context.Context, q query.Findings) (query.FindingPage, error) {
 	f := findingFilter(&q)
@@ -35,7 +35,7 @@ func (s *Store) SearchFindings(ctx context.Context, q query.Findings) (query.Fin
 	return page, nil
 }
 
-// Finding returns the newest revision of a finding in one of the allowed
+// Finding returns a finding as it counts most in one of the allowed
 // clusters (nil: in any), else query.ErrNotFound.
 func (s *Store) Finding(ctx context.Context, id detect.FindingID, allowed []audit.ClusterID) (detect.Finding, error) {
 	page, err := s.SearchFindings(ctx, query.Findings{IDs: []detect.FindingID{id}, Allowed: allowed, Limit: 1})
