@@ -40,7 +40,8 @@ type Config struct {
 	Database string `yaml:"database"`
 
 	// Retention is how long events and findings are kept after they were
-	// received. Default 8760h (a year), at least 1h.
+	// received. Default 8760h (a year), 1h to 438000h (50
+	// years).
 	Retention time.Duration `yaml:"retention"`
 
 	// Batch bounds one insert of events.
@@ -51,6 +52,10 @@ type Config struct {
 	// What it cannot remember it looks up in the store. Default 2,000,000.
 	RememberedIDs int `yaml:"remembered_ids"`
 }
+
+// maxRetention is as long as the engine can count: the end of a row's time to
+// live is a 32-bit time, and beyond 2106 it would lie in the past.
+const maxRetention = 50 * 8760 * time.Hour
 
 // BatchConfig bounds one insert: it is sent when one of the bounds is reached.
 type BatchConfig struct {
@@ -95,8 +100,8 @@ func (c *Config) Validate() error {
 	if !plainName.MatchString(c.Database) {
 		wrong("store.database is %q: want letters, digits and underscores, at most 64", c.Database)
 	}
-	if c.Retention < time.Hour {
-		wrong("store.retention is %s: want at least 1h", c.Retention)
+	if c.Retention < time.Hour || c.Retention > maxRetention {
+		wrong("store.retention is %s: want 1h to 438000h (50 years)", c.Retention)
 	}
 	if c.Batch.Rows < 1 || c.Batch.Rows > 100_000 {
 		wrong("store.batch.rows is %d: want 1 to 100000", c.Batch.Rows)

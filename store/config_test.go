@@ -31,6 +31,7 @@ func TestConfigValidate(t *testing.T) {
 	f("store.database", func(c *Config) { c.Database = "klaxon; DROP DATABASE klaxon" })
 	f("store.database", func(c *Config) { c.Database = "" })
 	f("store.retention", func(c *Config) { c.Retention = time.Minute })
+	f("store.retention", func(c *Config) { c.Retention = 100 * 8760 * time.Hour })
 	f("store.batch.rows", func(c *Config) { c.Batch.Rows = 0 })
 	f("store.batch.bytes", func(c *Config) { c.Batch.Bytes = 1 })
 	f("store.batch.wait", func(c *Config) { c.Batch.Wait = 0 })

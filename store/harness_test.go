@@ -72,6 +72,7 @@ func newHarness(t testing.TB, connection *clickhouse.Options, change ...func(*Co
 	t.Helper()
 	config := DefaultConfig()
 	config.Database = fmt.Sprintf("klaxon_%d", time.Now().UnixNano())
+	config.Retention = maxRetention // of noon, nothing expires
 	config.Batch.Wait = 20 * time.Millisecond
 	for _, c := range change {
 		c(&config)
