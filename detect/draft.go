@@ -49,10 +49,10 @@ func (w *Windows) draft(k *key, b *bucket) Draft {
 	clear(s.requests)
 	clear(s.values)
 	s.ids = s.ids[:0]
-	spans := w.satisfied(k, ends{from: b.start, to: b.end})
+	spans := w.satisfied(k, ends{from: b.start, to: k.end(b)})
 	if b.saturated {
 		// What is left of a saturated finding may not satisfy its window.
-		spans = append(spans, span{from(k.members, b.start), from(k.members, b.end)})
+		spans = append(spans, span{from(k.members, b.start), from(k.members, k.end(b))})
 	}
 	values := k.values()
 	next := 0

@@ -8,61 +8,67 @@ import (
 )
 
 // key is what is held of one rule and key: its matches, and the buckets in which
-// they are a finding.
+// they are a finding. There may be a million: what few keys need lies apart.
 type key struct {
-	id      Fingerprint
-	of      *ruleKeys
-	members []member  // sorted
-	counted *[]uint64 // by member, the hash of the value that the window counts
-	buckets []bucket  // those with a finding, in order
-	decided int64     // until when a window that waits was looked at
-	bytes   int64
-
+	id           Fingerprint
+	of           *ruleKeys
+	members      []member // sorted
+	bucket       *bucket  // the first of those with a finding, in order of time
+	more         *more
 	due          int64
-	dueIndex     int
-	in           *touched
-	older, newer *key
+	older, newer *key  // in the order of touch
+	dueIndex     int32 // in the heap of what is due
+	spent        bool  // it was evicted
+}
+
+// more is what keys of some kinds of windows have.
+type more struct {
+	values  []uint64 // by member, the hash of the value that the window counts
+	decided int64    // until when a window that waits was looked at
+	learned learned  // first_seen
 }
 
 // bucket is a stretch of event time with a finding.
 type bucket struct {
-	start, end int64
-	due        int64  // when it closes, or is forgotten
-	count      uint32 // when it was last counted
-	news       uint32 // members since then
-	announce   uint32 // the count at which it is announced again
-	revision   uint32
-	dropped    uint32 // requests that are not among the members any more
-	saturated  bool   // some are
-	closed     bool
+	start     int64
+	due       int64  // when it closes, or is forgotten
+	count     uint32 // when it was last counted
+	news      uint32 // members since then
+	announce  uint32 // the count at which it is announced again
+	revision  uint32
+	dropped   uint32 // requests that are not among the members any more
+	saturated bool   // some are
+	closed    bool
+	next      *bucket
 }
 
 // Estimates of memory in bytes.
 const (
-	keyBytes    = 260
-	bucketBytes = 64
+	keyBytes    = 176
+	moreBytes   = 96
+	bucketBytes = 48
 )
 
+// hasMore reports whether keys of a window have more.
+func hasMore(w *rules.Window) bool { return w.Value != nil || waits(w) }
+
 func (k *key) values() []uint64 {
-	if k.counted == nil {
+	if k.more == nil {
 		return nil
 	}
-	return *k.counted
+	return k.more.values
 }
 
 func (k *key) insert(at int, n member, value string) {
 	k.members = insert(k.members, at, n)
-	if k.of.rule.Window.Kind == rules.Distinct {
-		if k.counted == nil {
-			k.counted = new([]uint64)
-		}
-		*k.counted = insert(*k.counted, at, valueHash(value))
+	if k.of.rule.Window.Value != nil {
+		k.more.values = insert(k.more.values, at, valueHash(value))
 	}
 }
 
 // memberBytes is what one more member costs.
 func (k *key) memberBytes() int64 {
-	if k.counted != nil {
+	if k.of.rule.Window.Value != nil {
 		return memberBytes + 8
 	}
 	return memberBytes
@@ -71,41 +77,78 @@ func (k *key) memberBytes() int64 {
 // remove takes members[lo:hi] out.
 func (k *key) remove(lo, hi int) {
 	k.members = slices.Delete(k.members, lo, hi)
-	if k.counted != nil {
-		*k.counted = slices.Delete(*k.counted, lo, hi)
+	if k.of.rule.Window.Value != nil {
+		k.more.values = slices.Delete(k.more.values, lo, hi)
 	}
 }
 
-// bucket returns the bucket that begins at start, nil if it has no finding.
-func (k *key) bucket(start int64) *bucket {
-	for i := range k.buckets {
-		if k.buckets[i].start == start {
-			return &k.buckets[i]
-		}
+// move copies a member to an earlier place.
+func (k *key) move(to, i int) {
+	k.members[to] = k.members[i]
+	if k.of.rule.Window.Value != nil {
+		k.more.values[to] = k.more.values[i]
 	}
-	return nil
 }
 
-func (k *key) addBucket(b bucket) *bucket {
-	at := 0
-	for at < len(k.buckets) && k.buckets[at].start < b.start {
-		at++
+// at returns the bucket that begins at start, nil if it has no finding.
+func (k *key) at(start int64) *bucket {
+	b := k.bucket
+	for b != nil && b.start != start {
+		b = b.next
 	}
-	k.buckets = insert(k.buckets, at, b)
-	return &k.buckets[at]
+	return b
+}
+
+func (k *key) add(b *bucket) {
+	place := &k.bucket
+	for *place != nil && (*place).start < b.start {
+		place = &(*place).next
+	}
+	b.next = *place
+	*place = b
+}
+
+func (k *key) drop(b *bucket) {
+	place := &k.bucket
+	for *place != b {
+		place = &(*place).next
+	}
+	*place = b.next
+}
+
+// end is where a bucket of the key's rule ends.
+func (k *key) end(b *bucket) int64 {
+	if k.of.rule.Suppress <= 0 {
+		return lastTime
+	}
+	return b.start + k.of.rule.Suppress.Microseconds()
+}
+
+// bytes is the memory of the key, by estimate.
+func (k *key) bytes() int64 {
+	n := keyBytes + int64(len(k.members))*k.memberBytes()
+	for b := k.bucket; b != nil; b = b.next {
+		n += bucketBytes
+	}
+	if k.more != nil {
+		n += moreBytes + valueBytes*int64(len(k.more.learned.last))
+	}
+	return n
 }
 
 func (w *Windows) open(of *ruleKeys, id Fingerprint) *key {
-	k := &key{id: id, of: of, decided: firstTime, due: math.MaxInt64}
-	w.keys[id] = k
+	k := &key{id: id, of: of, due: math.MaxInt64}
+	if hasMore(&of.rule.Window) {
+		k.more = &more{decided: firstTime}
+	}
+	w.keys.put(k)
 	of.live.push(k)
 	w.due.push(k)
-	w.grow(k, keyBytes)
+	w.grow(k, k.bytes())
 	return k
 }
 
 func (w *Windows) grow(k *key, by int64) {
-	k.bytes += by
 	k.of.bytes += by
 	w.bytes += by
 }
@@ -115,18 +158,18 @@ func (w *Windows) forget(k *key) {
 	for i := range k.members {
 		w.places.give(k.members[i].offset())
 	}
-	w.grow(k, -k.bytes)
-	k.in.remove(k)
+	w.grow(k, -k.bytes())
+	k.owner().remove(k)
 	w.due.remove(k)
-	delete(w.keys, k.id)
+	w.keys.remove(k)
 }
 
 // needed is since when a key's members may still decide something.
 func (w *Windows) needed(k *key) int64 {
 	window := &k.of.rule.Window
 	since := w.mark() - hold(window).Microseconds()
-	for i := range k.buckets {
-		since = min(since, k.buckets[i].start-window.Within.Microseconds())
+	for b := k.bucket; b != nil; b = b.next {
+		since = min(since, b.start-window.Within.Microseconds())
 	}
 	return since
 }
@@ -143,26 +186,34 @@ func (w *Windows) trim(k *key) {
 
 // schedule sets when the key is next due.
 func (w *Windows) schedule(k *key) {
-	due := int64(math.MaxInt64)
-	for i := range k.buckets {
-		due = min(due, k.buckets[i].due)
-	}
 	window := &k.of.rule.Window
-	if len(k.members) > 0 && len(k.buckets) == 0 {
-		due = min(due, max(k.members[0].time, w.mark()-hold(window).Microseconds())+hold(window).Microseconds()+1)
+	due := int64(math.MaxInt64)
+	for b := k.bucket; b != nil; b = b.next {
+		due = min(due, b.due)
+	}
+	switch {
+	case window.Kind == rules.FirstSeen:
+		due = min(due, w.mark()+window.Learn.Microseconds()) // what it has shown is looked through
+	case len(k.members) > 0 && k.bucket == nil:
+		held := hold(window).Microseconds()
+		due = min(due, max(k.members[0].time, w.mark()-held)+held+1)
 	}
 	if waits(window) {
-		after := max(k.decided, w.mark())
-		if window.Kind == rules.Absence {
-			after -= window.Within.Microseconds()
-		}
-		if i := from(k.members, after+1); i < len(k.members) {
-			next := k.members[i].time
-			if window.Kind == rules.Absence {
-				next += window.Within.Microseconds()
-			}
-			due = min(due, next)
-		}
+		due = min(due, k.undecided(w.mark()))
 	}
 	w.due.fall(k, due)
+}
+
+// undecided returns when the next member of a window that waits is decided.
+func (k *key) undecided(mark int64) int64 {
+	window := &k.of.rule.Window
+	var late int64
+	if window.Kind == rules.Absence {
+		late = window.Within.Microseconds()
+	}
+	i := from(k.members, max(k.more.decided, mark)-late+1)
+	if i == len(k.members) {
+		return math.MaxInt64
+	}
+	return k.members[i].time + late
 }

@@ -57,7 +57,7 @@ func from(list []member, time int64) int {
 // insert is slices.Insert, growing by little: there are many short lists.
 func insert[T any](list []T, at int, e T) []T {
 	if len(list) == cap(list) {
-		list = append(make([]T, 0, len(list)+1+len(list)/4), list...)
+		list = append(make([]T, 0, len(list)+1+len(list)/8), list...)
 	}
 	return slices.Insert(list, at, e)
 }

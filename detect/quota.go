@@ -25,7 +25,6 @@ type touched struct {
 }
 
 func (t *touched) push(k *key) {
-	k.in = t
 	k.older = t.newest
 	if t.newest != nil {
 		t.newest.newer = k
@@ -47,7 +46,7 @@ func (t *touched) remove(k *key) {
 	} else {
 		t.newest = k.older
 	}
-	k.older, k.newer, k.in = nil, nil, nil
+	k.older, k.newer = nil, nil
 	t.count--
 }
 
@@ -62,11 +61,20 @@ func (t *touched) excess(most int) *key {
 
 // touch makes a key the last that is given up.
 func (w *Windows) touch(k *key) {
-	if k.in == &k.of.live && k.of.live.newest == k {
+	if k.of.live.newest == k {
 		return
 	}
-	k.in.remove(k)
+	k.owner().remove(k)
+	k.spent = false
 	k.of.live.push(k)
+}
+
+// owner returns the list that the key is in.
+func (k *key) owner() *touched {
+	if k.spent {
+		return &k.of.spent
+	}
+	return &k.of.live
 }
 
 // evict closes a key's findings early and keeps little of it, so that they go on
@@ -76,12 +84,13 @@ func (w *Windows) evict(k *key, dst []Draft) []Draft {
 		return dst
 	}
 	w.evicted++
-	for i := range k.buckets {
-		k.buckets[i].saturated = true
+	for b := k.bucket; b != nil; b = b.next {
+		b.saturated = true
 	}
 	dst = w.closeAll(k, dst)
 	w.thin(k, thinned)
-	k.in.remove(k)
+	k.owner().remove(k)
+	k.spent = true
 	k.of.spent.push(k)
 	w.schedule(k)
 	if old := k.of.spent.excess(w.limits.KeysPerRule); old != nil {
@@ -104,8 +113,8 @@ func (w *Windows) thin(k *key, to int) {
 			kept++
 			continue
 		}
-		for j := range k.buckets {
-			if b := &k.buckets[j]; b.start <= k.members[i].time && k.members[i].time < b.end {
+		for b := k.bucket; b != nil; b = b.next {
+			if b.start <= k.members[i].time && k.members[i].time < k.end(b) {
 				b.dropped++
 				b.saturated = true
 			}
@@ -120,26 +129,18 @@ func (w *Windows) thin(k *key, to int) {
 
 // isFirst reports whether a member is the first of a bucket with a finding.
 func (k *key) isFirst(i int) bool {
-	for j := range k.buckets {
-		if start := k.buckets[j].start; k.members[i].time >= start && (i == 0 || k.members[i-1].time < start) {
+	for b := k.bucket; b != nil; b = b.next {
+		if k.members[i].time >= b.start && (i == 0 || k.members[i-1].time < b.start) {
 			return true
 		}
 	}
 	return false
 }
 
-// move copies a member to an earlier place.
-func (k *key) move(to, i int) {
-	k.members[to] = k.members[i]
-	if k.counted != nil {
-		(*k.counted)[to] = (*k.counted)[i]
-	}
-}
-
 // shrink makes room until the keys fit into their memory: the rule that holds
 // most gives up what was touched longest ago, so that no rule costs another.
 func (w *Windows) shrink(dst []Draft) []Draft {
-	for w.bytes > w.limits.Bytes && len(w.keys) > 1 {
+	for w.bytes > w.limits.Bytes && w.keys.len() > 1 {
 		var most *ruleKeys
 		for _, r := range w.rules {
 			if most == nil || cmp.Or(cmp.Compare(r.bytes, most.bytes), cmp.Compare(r.rule.ID, most.rule.ID)) > 0 {
@@ -164,13 +165,13 @@ func (h dueHeap) Less(i, j int) bool {
 }
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].dueIndex, h[j].dueIndex = i, j
+	h[i].dueIndex, h[j].dueIndex = int32(i), int32(j)
 }
 
 // Push is heap's.
 func (h *dueHeap) Push(x any) {
 	k := x.(*key)
-	k.dueIndex = len(*h)
+	k.dueIndex = int32(len(*h))
 	*h = append(*h, k)
 }
 
@@ -184,8 +185,8 @@ func (h *dueHeap) Pop() any {
 }
 
 func (h *dueHeap) push(k *key)   { heap.Push(h, k) }
-func (h *dueHeap) remove(k *key) { heap.Remove(h, k.dueIndex) }
+func (h *dueHeap) remove(k *key) { heap.Remove(h, int(k.dueIndex)) }
 func (h *dueHeap) fall(k *key, at int64) {
 	k.due = at
-	heap.Fix(h, k.dueIndex)
+	heap.Fix(h, int(k.dueIndex))
 }

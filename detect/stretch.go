@@ -34,6 +34,8 @@ func (x *stretches) of(w *rules.Window, members []member, values []uint64, e end
 		x.absent(w, members, e)
 	case w.Kind == rules.Sequence:
 		x.sequence(w, members, e)
+	case w.Kind == rules.FirstSeen:
+		x.marked(members, e)
 	case w.AtLeast <= 1:
 		x.each(members, e)
 	default:
@@ -60,6 +62,15 @@ func (x *stretches) each(members []member, e ends) {
 	}
 	if hi > lo {
 		x.add(lo, hi)
+	}
+}
+
+// marked finds the members that showed something new.
+func (x *stretches) marked(members []member, e ends) {
+	for i := from(members, e.from); i < len(members) && members[i].time < e.to; i++ {
+		if members[i].part() == newToKey {
+			x.add(i, i+1)
+		}
 	}
 }
 
@@ -180,7 +191,7 @@ func (x *stretches) absent(w *rules.Window, members []member, e ends) {
 // waits reports whether a late event can undo what a window found: it is then
 // decided by the watermark.
 func waits(w *rules.Window) bool {
-	return w.Kind == rules.Absence || w.Kind == rules.Sequence && w.Until != nil
+	return w.Kind == rules.Absence || w.Kind == rules.FirstSeen || w.Kind == rules.Sequence && w.Until != nil
 }
 
 // hold is for how long after an event a window may still need it.

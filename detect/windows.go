@@ -43,7 +43,7 @@ type Windows struct {
 	limits    Limits
 	watermark time.Time
 	newest    int64 // event time of any match
-	keys      map[Fingerprint]*key
+	keys      keyMap
 	rules     map[rules.RuleID]*ruleKeys
 	due       dueHeap
 	places    places
@@ -61,7 +61,7 @@ func NewWindows(set *rules.Set, limits Limits) *Windows {
 		set:    set,
 		limits: limits.withDefaults(),
 		newest: math.MinInt64,
-		keys:   map[Fingerprint]*key{},
+		keys:   newKeyMap(),
 		rules:  map[rules.RuleID]*ruleKeys{},
 	}
 }
@@ -80,10 +80,11 @@ func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 		of = newRuleKeys(rule)
 		w.rules[rule.ID] = of
 	}
-	k := w.keys[m.Fingerprint()]
+	id := m.Fingerprint()
+	k := w.keys.get(id)
 	if k == nil {
 		dst = w.evict(of.live.excess(w.limits.KeysPerRule-1), dst)
-		k = w.open(of, m.Fingerprint())
+		k = w.open(of, id)
 	}
 	w.touch(k)
 	n := newMember(m, offset)
@@ -111,6 +112,12 @@ func (w *Windows) changed(k *key, at int, dst []Draft) []Draft {
 	if waits(&rule.Window) && n.time > w.decided(rule) {
 		return dst // the watermark will decide
 	}
+	if rule.Window.Kind == rules.FirstSeen {
+		w.learn(k, n.time, n.time)
+		if at >= len(k.members) || k.members[at].event != n.event {
+			return dst // it was seen before
+		}
+	}
 	before := int64(math.MinInt64) // no bucket twice
 	until := n.time + rule.Window.Within.Microseconds()
 	for i := at; i < len(k.members) && k.members[i].time <= until; i++ {
@@ -131,7 +138,7 @@ func (w *Windows) changed(k *key, at int, dst []Draft) []Draft {
 // in [from, to), and announces it. What changed came when the watermark stood at
 // mark.
 func (w *Windows) look(k *key, start, end, from, to, mark int64, dst []Draft) []Draft {
-	b := k.bucket(start)
+	b := k.at(start)
 	if b == nil || b.closed {
 		if len(w.satisfied(k, ends{from: from, to: to})) == 0 {
 			return dst
@@ -155,9 +162,10 @@ func (w *Windows) look(k *key, start, end, from, to, mark int64, dst []Draft) []
 
 // begin makes the finding of a bucket live.
 func (w *Windows) begin(k *key, start, end, mark int64) *bucket {
-	b := k.bucket(start)
+	b := k.at(start)
 	if b == nil {
-		b = k.addBucket(bucket{start: start, end: end, announce: 1})
+		b = &bucket{start: start, announce: 1}
+		k.add(b)
 		w.grow(k, bucketBytes)
 	}
 	b.closed = false
@@ -219,7 +227,7 @@ func (w *Windows) Finish(dst []Draft) []Draft {
 		dst = w.Advance(time.UnixMicro(w.newest), dst)
 	}
 	var open []*key
-	for _, k := range w.keys {
+	for k := range w.keys.all() {
 		open = append(open, k)
 	}
 	slices.SortFunc(open, func(a, b *key) int { return slices.Compare(a.id[:], b.id[:]) })
@@ -236,20 +244,20 @@ func (w *Windows) end(k *key, dst []Draft) []Draft {
 	if waits(&k.of.rule.Window) {
 		dst = w.decide(k, dst)
 	}
-	for i := 0; i < len(k.buckets); i++ {
-		b := &k.buckets[i]
+	var next *bucket
+	for b := k.bucket; b != nil; b = next {
+		next = b.next
 		switch {
 		case b.due > mark:
 		case b.closed:
-			k.buckets = slices.Delete(k.buckets, i, i+1)
+			k.drop(b)
 			w.grow(k, -bucketBytes)
-			i--
 		default:
 			dst = append(dst, w.close(k, b))
 		}
 	}
 	w.trim(k)
-	if len(k.members) == 0 && len(k.buckets) == 0 {
+	if len(k.members) == 0 && k.bucket == nil && !w.remembers(k) {
 		w.forget(k)
 		return dst
 	}
@@ -260,14 +268,18 @@ func (w *Windows) end(k *key, dst []Draft) []Draft {
 // decide looks at what the watermark has passed since it was last looked at.
 func (w *Windows) decide(k *key, dst []Draft) []Draft {
 	rule := k.of.rule
-	mark := k.decided
+	mark := k.more.decided
 	after := mark
-	k.decided = w.mark()
-	if rule.Window.Kind == rules.Absence {
+	until := w.mark()
+	k.more.decided = until
+	switch rule.Window.Kind {
+	case rules.Absence:
 		after -= rule.Window.Within.Microseconds()
+	case rules.FirstSeen:
+		w.learn(k, after, until)
 	}
 	before := int64(math.MinInt64)
-	for i := from(k.members, after); i < len(k.members) && k.members[i].time <= k.decided; i++ {
+	for i := from(k.members, after); i < len(k.members) && k.members[i].time <= until; i++ {
 		start, end := bucketAt(k.members[i].time, rule.Suppress)
 		if start == before {
 			continue
@@ -290,9 +302,9 @@ func (w *Windows) close(k *key, b *bucket) Draft {
 }
 
 func (w *Windows) closeAll(k *key, dst []Draft) []Draft {
-	for i := range k.buckets {
-		if !k.buckets[i].closed {
-			dst = append(dst, w.close(k, &k.buckets[i]))
+	for b := k.bucket; b != nil; b = b.next {
+		if !b.closed {
+			dst = append(dst, w.close(k, b))
 		}
 	}
 	return dst
@@ -311,5 +323,5 @@ type Stats struct {
 
 // Stats returns the counts so far.
 func (w *Windows) Stats() Stats {
-	return Stats{Live: w.live, Keys: len(w.keys), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Late: w.late}
+	return Stats{Live: w.live, Keys: w.keys.len(), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Late: w.late}
 }

@@ -40,9 +40,9 @@ func (c *closures) condition(n ast.Node) closure {
 	case *ast.BinaryNode:
 		switch n.Operator {
 		case "&&", "and":
-			return conjunction(c.condition(n.Left), c.condition(n.Right))
+			return conjunction(c.operands(n))
 		case "||", "or":
-			return disjunction(c.condition(n.Left), c.condition(n.Right))
+			return disjunction(c.operands(n))
 		}
 	}
 	if f := c.comparison(n); f != nil {
@@ -57,24 +57,108 @@ func negation(of closure) closure {
 	return func(m *Machine) Truth { return of(m).not() }
 }
 
-func conjunction(left, right closure) closure {
-	return func(m *Machine) Truth {
-		l := left(m)
-		if l == False {
-			return False
+// operands compiles what a chain of one connective joins. What the virtual
+// machine has to do comes last: in this logic the order changes no truth.
+func (c *closures) operands(n *ast.BinaryNode) []closure {
+	var first, last []closure
+	for _, operand := range chain(n) {
+		parts := c.parts
+		f := c.condition(operand)
+		if c.parts > parts {
+			last = append(last, f)
+		} else {
+			first = append(first, f)
 		}
-		return min(l, right(m))
+	}
+	return append(first, last...)
+}
+
+// chain returns the operands of a && b && c.
+func chain(n *ast.BinaryNode) []ast.Node {
+	var operands []ast.Node
+	for _, side := range []ast.Node{n.Left, n.Right} {
+		if b, ok := side.(*ast.BinaryNode); ok && connective(b) == connective(n) {
+			operands = append(operands, chain(b)...)
+		} else {
+			operands = append(operands, side)
+		}
+	}
+	return operands
+}
+
+// connective returns && or || for a node that is one, else "".
+func connective(n *ast.BinaryNode) string {
+	switch n.Operator {
+	case "&&", "and":
+		return "&&"
+	case "||", "or":
+		return "||"
+	default:
+		return ""
 	}
 }
 
-func disjunction(left, right closure) closure {
+func conjunction(operands []closure) closure {
 	return func(m *Machine) Truth {
-		l := left(m)
-		if l == True {
-			return True
+		all := True
+		for _, f := range operands {
+			t := f(m)
+			if t == False {
+				return False
+			}
+			all = min(all, t)
 		}
-		return max(l, right(m))
+		return all
 	}
+}
+
+func disjunction(operands []closure) closure {
+	return func(m *Machine) Truth {
+		one := False
+		for _, f := range operands {
+			t := f(m)
+			if t == True {
+				return True
+			}
+			one = max(one, t)
+		}
+		return one
+	}
+}
+
+// requirement says that a condition can hold only where a field is one of some
+// words.
+type requirement struct {
+	field *Field
+	words []string
+}
+
+// requirements returns what a condition requires at its top level.
+func requirements(n ast.Node) []requirement {
+	operands := []ast.Node{n}
+	if b, ok := n.(*ast.BinaryNode); ok && connective(b) == "&&" {
+		operands = chain(b)
+	}
+	var required []requirement
+	for _, operand := range operands {
+		b, ok := operand.(*ast.BinaryNode)
+		if !ok {
+			continue
+		}
+		f := fieldOf(b.Left)
+		if f == nil || f.text == nil {
+			continue
+		}
+		switch s, isString := b.Right.(*ast.StringNode); {
+		case b.Operator == "==" && isString:
+			required = append(required, requirement{f, []string{s.Value}})
+		case b.Operator == "in":
+			if words, ok := stringsOf(b.Right); ok {
+				required = append(required, requirement{f, words})
+			}
+		}
+	}
+	return required
 }
 
 func choice(on, then, otherwise closure) closure {

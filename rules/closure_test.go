@@ -43,23 +43,11 @@ func recordedEvents(t testing.TB) []*audit.Event {
 	return events
 }
 
-// whole evaluates a condition as expr does: the meaning that the parts must have.
-func (m *Machine) whole(c *Condition) (bool, error) {
-	for _, f := range c.fields {
-		if f.get != nil {
-			m.env[flatName(f.Name)] = f.get(m.scope)
-		}
-	}
-	out, err := m.vm.Run(c.program, m.env)
-	holds, _ := out.(bool)
-	return holds, err
-}
-
 // compare fails if the parts of a condition say something else than the whole.
 // Where the whole cannot tell, the parts may be able to.
 func compare(t *testing.T, m *Machine, c *Condition) Truth {
 	t.Helper()
-	want, wantErr := m.whole(c)
+	want, wantErr := m.Whole(c)
 	got, err := m.Eval(c)
 	switch {
 	case wantErr == nil && err == nil && got == truth(want):
@@ -200,8 +188,8 @@ func TestIndexLeavesOutWhatIsFalse(t *testing.T) {
 	if left < all/10 {
 		t.Errorf("the index leaves out %d of %d only", left, all)
 	}
-	if len(x.candidates) > maxOutlines || len(x.normal) > maxOutlines {
-		t.Errorf("%d and %d outlines are remembered", len(x.candidates), len(x.normal))
+	if len(x.shortlists) > maxOutlines || len(x.normal) > maxOutlines {
+		t.Errorf("%d and %d outlines are remembered", len(x.shortlists), len(x.normal))
 	}
 }
 
@@ -227,7 +215,7 @@ func TestIndexOfAPack(t *testing.T) {
 		m.Load(scopeOf(e))
 		candidates += len(x.Candidates(m))
 	}
-	t.Logf("%d rules, %d parts for the virtual machine, %.2f candidates an event, %d outlines", len(conditions), parts, float64(candidates)/float64(len(events)), len(x.candidates))
+	t.Logf("%d rules, %d parts for the virtual machine, %.2f candidates an event, %d outlines", len(conditions), parts, float64(candidates)/float64(len(events)), len(x.shortlists))
 	if candidates > 10*len(events) {
 		t.Errorf("%d candidates for %d events", candidates, len(events))
 	}

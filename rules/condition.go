@@ -31,6 +31,7 @@ type Condition struct {
 	holds   closure     // the same by parts, which knows what is unknown
 	parts   int         // of holds that are left to the virtual machine
 	uses    map[string]*use
+	needs   []requirement
 	fields  []*Field // all that it reads
 }
 
@@ -83,7 +84,7 @@ func (c *Condition) compileParts() error {
 		return part
 	}
 	c.holds = parts.condition(tree.Node)
-	c.parts, c.uses = parts.parts, parts.uses
+	c.parts, c.uses, c.needs = parts.parts, parts.uses, requirements(tree.Node)
 	return err
 }
 

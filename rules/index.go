@@ -13,9 +13,10 @@ import (
 type Index struct {
 	groups     [][]*Condition
 	uses       []*use // by outlineTexts: what the conditions compare it with
-	candidates map[outline][]int
-	normal     map[outline][]int
+	shortlists map[outline]*shortlist
+	normal     map[outline]*shortlist
 	all        []int
+	found      []int
 }
 
 // Bounds on what an index remembers: clients choose resources and subresources.
@@ -37,7 +38,7 @@ var (
 
 // NewIndex returns an index of groups of conditions.
 func NewIndex(groups [][]*Condition) *Index {
-	x := &Index{groups: groups, candidates: map[outline][]int{}, normal: map[outline][]int{}}
+	x := &Index{groups: groups, shortlists: map[outline]*shortlist{}, normal: map[outline]*shortlist{}}
 	for _, name := range outlineTexts {
 		all := &use{constants: map[string]struct{}{}}
 		for _, group := range groups {
@@ -64,32 +65,36 @@ func (u *use) merge(other *use) {
 }
 
 // Candidates returns the numbers of the groups that may hold on the event that m
-// has loaded, in ascending order. The slice is the index's own.
+// has loaded, in ascending order. The slice is reused by the next call.
 func (x *Index) Candidates(m *Machine) []int {
 	if m.hidden != (fieldSet{}) { // the outline itself may be unknown
 		return x.all
 	}
 	o := outlineOf(m.scope)
-	found, known := x.candidates[o]
-	if !known {
-		found = x.find(m, o)
-		if len(x.candidates) >= maxOutlines {
-			clear(x.candidates)
+	list := x.shortlists[o]
+	if list == nil {
+		list = x.find(m, o)
+		if len(x.shortlists) >= maxOutlines {
+			clear(x.shortlists)
 		}
-		x.candidates[o.clone()] = found
+		x.shortlists[o.clone()] = list
 	}
-	return found
+	if len(list.by) == 0 {
+		return list.always
+	}
+	x.found = list.on(m.scope, x.found[:0])
+	return x.found
 }
 
-// find returns the candidates of an outline that was not met yet.
-func (x *Index) find(m *Machine, o outline) []int {
+// find returns the shortlist of an outline that was not met yet.
+func (x *Index) find(m *Machine, o outline) *shortlist {
 	o = x.normalize(o)
-	found, known := x.normal[o]
-	if known {
-		return found
+	if list := x.normal[o]; list != nil {
+		return list
 	}
 	hidden := m.hidden
 	m.hidden = unlessOutlined
+	var found []int
 	for i, group := range x.groups {
 		if !slices.ContainsFunc(group, func(c *Condition) bool { return c.holds(m) == False }) {
 			found = append(found, i)
@@ -99,8 +104,9 @@ func (x *Index) find(m *Machine, o outline) []int {
 	if len(x.normal) >= maxOutlines {
 		clear(x.normal)
 	}
-	x.normal[o.clone()] = found
-	return found
+	list := x.newShortlist(found)
+	x.normal[o.clone()] = list
+	return list
 }
 
 // normalize replaces texts that no condition tells apart.

@@ -69,3 +69,18 @@ func (m *Machine) run(program *vm.Program, fields []*Field) Truth {
 	holds, _ := out.(bool)
 	return truth(holds)
 }
+
+// Whole evaluates a condition as one program of the expression language: what it
+// means. Eval is held to it; it is slower, and cannot tell what it could where a
+// part is unknown: its error then wraps audit.ErrUnknown.
+func (m *Machine) Whole(c *Condition) (bool, error) {
+	for _, f := range c.fields {
+		if f.get != nil && !m.loaded.has(f.index) {
+			m.env[flatName(f.Name)] = f.get(m.scope)
+			m.loaded.add(f.index)
+		}
+	}
+	out, err := m.vm.Run(c.program, m.env)
+	holds, _ := out.(bool)
+	return holds, err
+}

@@ -26,7 +26,7 @@ func TestProblems(t *testing.T) {
 				t.Fatal(err)
 			}
 			rules, problems := Parse(filepath.Base(file), src, OriginUser)
-			set, more := newSet(rules)
+			set, more := NewSet(rules)
 			problems = append(problems, more...)
 			problems = append(problems, Lint(set)...)
 			problems.sort()

@@ -64,7 +64,7 @@ func Load(sources Sources) (*Set, Problems) {
 			add(file, src, OriginUser)
 		}
 	}
-	set, ps := newSet(all)
+	set, ps := NewSet(all)
 	problems = append(problems, ps...)
 	problems = append(problems, Lint(set)...)
 	problems.sort()
@@ -127,8 +127,8 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
 }
 
-// newSet puts rules in order and leaves those out whose id is taken.
-func newSet(all []*Rule) (*Set, Problems) {
+// NewSet puts rules in order and leaves those out whose id is taken.
+func NewSet(all []*Rule) (*Set, Problems) {
 	var problems Problems
 	byID := map[RuleID]*Rule{}
 	set := &Set{}

@@ -68,6 +68,8 @@ func (r *Rule) Lists(part int) bool {
 	switch r.Window.Kind {
 	case Sequence:
 		return part < len(r.Window.Steps)
+	case FirstSeen:
+		return true
 	default:
 		return part == 0
 	}

@@ -192,8 +192,8 @@ func randomKey() []byte {
 	return key
 }
 
-// scan reads the inputs one after the other. A file that cannot be read does
-// not stop the others.
+// scan reads the inputs as one log. A file that cannot be read does not stop the
+// others.
 func (f *scanFlags) scan(ctx context.Context, streams Streams, config scan.Config, inputs []scan.Input, p *progress) (*scan.Scanner, int) {
 	named := 0
 	config.Skipped = func(s scan.Skip) {
@@ -202,33 +202,41 @@ func (f *scanFlags) scan(ctx context.Context, streams Streams, config scan.Confi
 		}
 	}
 	config.Progress = p.events
-	scanner := scan.New(config)
 	failed := 0
-	for _, in := range inputs {
-		if ctx.Err() != nil {
-			break
-		}
-		if err := scanInput(ctx, scanner, streams, in, p); err != nil && ctx.Err() == nil {
-			failed++
-			p.say("%s", output.Text(err.Error(), 512))
-		}
+	config.Unread = func(_ string, err error) {
+		failed++
+		p.say("%s", output.Text(err.Error(), 512))
 	}
+	scanner := scan.New(config)
+	files := make([]scan.File, len(inputs))
+	for i, in := range inputs {
+		files[i] = scanFile(streams, in, p)
+	}
+	// Where ctx has ended, the caller says so.
+	_ = scanner.Files(ctx, files)
 	if named > maxNamed {
 		p.say("%d more lines were skipped", named-maxNamed)
 	}
 	return scanner, failed
 }
 
-func scanInput(ctx context.Context, scanner *scan.Scanner, streams Streams, in scan.Input, p *progress) error {
+func scanFile(streams Streams, in scan.Input, p *progress) scan.File {
 	if in.Path == scan.Stdin {
-		return scanner.File(ctx, "(standard input)", p.reader(streams.In))
+		return scan.File{Name: "(standard input)", Stream: true, Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(p.reader(streams.In)), nil
+		}}
 	}
-	file, err := os.Open(in.Path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	return scanner.File(ctx, in.Path, p.reader(file))
+	opened := 0
+	return scan.File{Name: in.Path, Open: func() (io.ReadCloser, error) {
+		file, err := os.Open(in.Path)
+		if opened++; err != nil || opened == 1 {
+			return file, err
+		}
+		return struct {
+			io.Reader
+			io.Closer
+		}{p.reader(file), file}, nil
+	}}
 }
 
 // summarize says in a few lines what was seen.

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"testing"
 
@@ -28,13 +29,9 @@ func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.Open(recordings + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	s := New(Config{Rules: set, Cluster: "c", Reducer: reducer})
-	if err := s.File(context.Background(), name, file); err != nil {
+	s := New(Config{Rules: set, Cluster: "c", Reducer: reducer, Unread: func(_ string, err error) { t.Error(err) }})
+	file := File{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(recordings + name) }}
+	if err := s.Files(context.Background(), []File{file}); err != nil {
 		t.Fatal(err)
 	}
 	findings, summary, err := s.Finish()

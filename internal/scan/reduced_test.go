@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 
@@ -33,7 +34,8 @@ func TestOversizedEvents(t *testing.T) {
 			`","containers":[{"name":"c","image":"i","securityContext":{"privileged":true}}]}},` +
 			`"requestReceivedTimestamp":"2026-11-21T02:16:47.703474Z","stageTimestamp":"2026-11-21T02:16:47.709999Z"}` + "\n"
 	}
-	if err := s.File(context.Background(), "audit.log", strings.NewReader(pod(0)+pod(2<<20))); err != nil {
+	file := File{Name: "audit.log", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(pod(0) + pod(2<<20))), nil }}
+	if err := s.Files(context.Background(), []File{file}); err != nil {
 		t.Fatal(err)
 	}
 	findings, summary, err := s.Finish()

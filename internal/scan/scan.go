@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -22,6 +21,8 @@ type Config struct {
 	Since, Until time.Time // event time, [Since, Until); zero: unbounded
 	Reducer      *audit.Reducer
 
+	// Unread is told of every file that could not be read to its end.
+	Unread func(file string, err error)
 	// Skipped is told of everything that was not read as an event.
 	Skipped func(Skip)
 	// Redacted is told of every event that holds keyed hashes in place of values;
@@ -51,12 +52,14 @@ type Summary struct {
 	Windows  detect.Stats
 }
 
-// Scanner scans one file after the other. It is used by one goroutine.
+// Scanner scans files, merged by the times of their events. It is used by one
+// goroutine.
 type Scanner struct {
 	config  Config
 	matcher *detect.Matcher
 	windows *detect.Windows
 	matches []detect.Match
+	times   []time.Time // of the batch at hand
 	said    []detect.Draft
 	spool   spool
 	err     error // of the spool
@@ -84,31 +87,6 @@ type item struct {
 	raw  []byte
 	line int
 	err  error
-}
-
-// File scans one file. Lines that are no events are skipped and told of; an
-// error means that the file could not be read to its end.
-func (s *Scanner) File(ctx context.Context, name string, r io.Reader) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	batches := make(chan []item, 4)
-	failed := make(chan error, 1)
-	go func() {
-		failed <- read(ctx, r, batches)
-		close(batches)
-	}()
-	for batch := range batches {
-		for i := range batch {
-			s.take(name, &batch[i])
-		}
-		if s.config.Progress != nil {
-			s.config.Progress(s.summary.Events)
-		}
-	}
-	if err := <-failed; err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
 }
 
 // read decompresses and cuts a file into items, ahead of the matcher.
@@ -165,6 +143,7 @@ func (s *Scanner) take(file string, it *item) {
 		return
 	}
 	s.summary.Events++
+	s.times = append(s.times, event.StageTime)
 	if t := event.StageTime; t.Before(s.config.Since) || !s.config.Until.IsZero() && !t.Before(s.config.Until) {
 		return
 	}
