@@ -132,6 +132,15 @@ func TestRecordingsOfOtherYears(t *testing.T) {
 		}
 	}
 	i.wantStored(want)
+	for reason, year := range map[string]string{"too_old": "2005-", "too_far_ahead": "2061-"} {
+		out := i.klaxon("events", "--time-reason", reason, "-o", "ndjson")
+		if !bytes.Contains(out, []byte(`"time_reason":"`+reason+`"`)) || !bytes.Contains(out, []byte(`"stageTimestamp":"`+year)) {
+			t.Errorf("%s is not said of %s:\n%s", reason, year, out)
+		}
+		if metric := `klaxon_store_misdated_events_total{reason="` + reason + `"} `; !bytes.Contains(i.metrics(), []byte(metric)) || bytes.Contains(i.metrics(), []byte(metric+"0\n")) {
+			t.Errorf("%sis not counted", metric)
+		}
+	}
 	i.until("each is found", func() error {
 		out, err := i.try("findings", "--since", "2000-01-01T00:00:00Z", "--all", "-o", "ndjson")
 		if err != nil {
