@@ -32,12 +32,15 @@ func compare(ctx context.Context, t *testing.T, c *kube.Cluster, s *serve.Serve,
 	reducer := newReducer(t, s)
 	deadline := time.Now().Add(drainTimeout)
 	for {
-		logged := readLog(t, c.AuditLog, reducer, cut)
+		logged, redacted := readLog(t, c.AuditLog, reducer, cut)
 		stored := readStore(ctx, t, api, cut)
 		missing, extra := difference(logged, stored.events), difference(stored.events, logged)
 		if len(missing)+len(extra)+stored.twice == 0 {
-			t.Logf("the store holds the %d events of the API server's log, each once, %v after the last step",
-				len(logged), time.Since(cut).Round(100*time.Millisecond))
+			t.Logf("the store holds the %d events of the API server's log, each once, %v after the last step; %d were redacted",
+				len(logged), time.Since(cut).Round(100*time.Millisecond), redacted)
+			if redacted == 0 {
+				t.Error("no event had anything to redact")
+			}
 			return stored
 		}
 		if time.Now().After(deadline) || stored.twice > 0 {
@@ -81,27 +84,27 @@ func newEvent(e *audit.Event, received time.Time) event {
 	return event{what, e.StageTime, received}
 }
 
-// readLog returns the events of an audit log before cut. The last line may be
-// half written.
-func readLog(t *testing.T, path string, reducer *audit.Reducer, cut time.Time) events {
+// readLog returns the events of an audit log before cut, and how many of them had
+// secrets. The last line may be half written.
+func readLog(t *testing.T, path string, reducer *audit.Reducer, cut time.Time) (out events, redacted int) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := audit.NewReader(bytes.NewReader(text[:bytes.LastIndexByte(text, '\n')+1]), audit.SplitLimits{})
-	out := events{}
+	out = events{}
 	for {
 		item, line, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return out
+			return out, redacted
 		}
 		var e audit.Event
 		if err == nil {
 			err = audit.Scan(item, &e)
 		}
 		if err == nil {
-			_, _, err = reducer.Reduce(item, &e)
+			item, _, err = reducer.Reduce(item, &e)
 		}
 		if err != nil {
 			t.Fatalf("%s:%d: %v", path, line, err)
@@ -114,6 +117,9 @@ func readLog(t *testing.T, path string, reducer *audit.Reducer, cut time.Time) e
 			t.Fatalf("%s:%d: two events have one id: %v and %v", path, line, before, newEvent(&e, time.Time{}))
 		}
 		out[id] = newEvent(&e, time.Time{})
+		if audit.Redacted(item) {
+			redacted++
+		}
 	}
 }
 
