@@ -14,7 +14,7 @@ const DefaultMaxItemBytes = 32 << 20
 type SplitLimits struct {
 	// MaxItemBytes bounds one item, and what stands before the first one. At most
 	// twice as much, and a chunk of 256 KiB, is held in memory besides the items
-	// that were handed out.
+	// that were handed out; three times as much for a moment.
 	MaxItemBytes int
 }
 
@@ -71,8 +71,9 @@ func NewSplitterBytes(body []byte, limits SplitLimits) *Splitter {
 	return &Splitter{w: &w}
 }
 
-// Buffered returns how many bytes were read and not handed out.
-func (s *Splitter) Buffered() int { return len(s.w.buf) - s.w.start }
+// Held returns the bytes of the memory that is read into: what is not handed out
+// yet lies there, and maybe some of what is.
+func (s *Splitter) Held() int { return cap(s.w.buf) }
 
 // Next returns the next item. It is the caller's and is never written to again;
 // it shares the memory of a chunk (at most 256 KiB, or its own size) with its

@@ -34,6 +34,7 @@ func (s *Splitter) toItem() (byte, bool) {
 // passed says that the item before pos is done with.
 func (s *Splitter) passed() {
 	s.w.flush()
+	s.w.shed()
 	s.index++
 	s.comma = true
 }

@@ -73,6 +73,14 @@ func (w *window) grow() {
 	w.start = 0
 }
 
+// shed leaves a chunk that was made for a large value: what comes next shall not
+// keep it in memory.
+func (w *window) shed() {
+	if w.r != nil && cap(w.buf) > 2*maxChunk && len(w.buf)-w.start <= maxChunk {
+		w.grow()
+	}
+}
+
 // next returns the next byte at or behind pos that is not white space and
 // moves pos there; false at the end of what can be read.
 func (w *window) next() (byte, bool) {

@@ -25,11 +25,14 @@ type gate struct {
 }
 
 // slots are one sender's: as many requests may wait as are worked on.
-type slots struct{ working, waiting chan struct{} }
+type slots struct {
+	working, waiting chan struct{}
+	large            chan struct{} // of the one that reads a large event
+}
 
 func newGate(size int) *gate { return &gate{size: size, senders: map[string]*slots{}} }
 
-// enter waits for a slot and returns what gives it back.
+// enter waits for a slot and returns what gives it back, if there is no error.
 func (g *gate) enter(ctx context.Context, sender string) (leave func(), err error) {
 	s := g.of(sender)
 	leave = func() { <-s.working }
@@ -44,15 +47,27 @@ func (g *gate) enter(ctx context.Context, sender string) (leave func(), err erro
 	default:
 		return nil, errBusy
 	}
+	return leave, wait(ctx, s.working)
+}
+
+// enterLarge waits for the slot of who reads a large event, and returns what
+// gives it back.
+func (g *gate) enterLarge(ctx context.Context, sender string) (leave func(), err error) {
+	large := g.of(sender).large
+	return func() { <-large }, wait(ctx, large)
+}
+
+// wait waits for a slot, within bounds.
+func wait(ctx context.Context, slot chan struct{}) error {
 	timer := time.NewTimer(slotWait)
 	defer timer.Stop()
 	select {
-	case s.working <- struct{}{}:
-		return leave, nil
+	case slot <- struct{}{}:
+		return nil
 	case <-timer.C:
-		return nil, errBusy
+		return errBusy
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
@@ -60,7 +75,7 @@ func (g *gate) of(sender string) *slots {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.senders[sender] == nil {
-		g.senders[sender] = &slots{working: make(chan struct{}, g.size), waiting: make(chan struct{}, g.size)}
+		g.senders[sender] = &slots{working: make(chan struct{}, g.size), waiting: make(chan struct{}, g.size), large: make(chan struct{}, 1)}
 	}
 	return g.senders[sender]
 }

@@ -47,3 +47,24 @@ func TestGate(t *testing.T) {
 		}
 	})
 }
+
+func TestGateOfLargeEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(8)
+		leave, err := g.enterLarge(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.enterLarge(t.Context(), "b"); err != nil {
+			t.Fatalf("another sender waits for the first: %v", err)
+		}
+		start := time.Now()
+		if _, err := g.enterLarge(t.Context(), "a"); !errors.Is(err, errBusy) || time.Since(start) != slotWait {
+			t.Errorf("got %v after %v, want errBusy after %v", err, time.Since(start), slotWait)
+		}
+		leave()
+		if _, err := g.enterLarge(t.Context(), "a"); err != nil {
+			t.Errorf("got %v after the slot was left", err)
+		}
+	})
+}

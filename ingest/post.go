@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
@@ -24,6 +25,7 @@ type post struct {
 	event    audit.Event // of the item at hand
 	hand     int64       // bytes that are at hand: neither in items nor in chunk
 	held     int64       // bytes taken from the budget
+	large    func()      // gives back the slot of a large event; nil without one
 }
 
 func newPost(ctx context.Context, r *Receiver, sender Sender, received time.Time, src io.Reader) *post {
@@ -64,6 +66,7 @@ func (p *post) run(ctx context.Context) error {
 				return err
 			}
 		}
+		p.leaveLarge(largeBytes)
 	}
 }
 
@@ -72,17 +75,16 @@ func (p *post) run(ctx context.Context) error {
 func (p *post) setAside(ctx context.Context, bad *audit.BodyError) error {
 	text := bad.Rest
 	if room := p.Limits.DeadLetterBytes - int64(len(text)); room > 0 {
+		p.hand = room
 		more, err := io.ReadAll(io.LimitReader(p.body, room))
 		if err != nil {
 			return err
 		}
-		p.hand = int64(len(more))
 		text = append(text[:len(text):len(text)], more...)
 	}
 	length := int64(len(text))
 	for buf := make([]byte, 32<<10); ; {
-		n, err := p.body.Read(buf)
-		p.give(int64(n)) // it is not held
+		n, err := p.body.Read(buf) // and is not kept
 		length += int64(n)
 		if errors.Is(err, io.EOF) {
 			break
@@ -159,19 +161,15 @@ func (p *post) seal(letter topic.DeadLetter, text []byte) int {
 // keep counts what is at hand as the chunk's, with so many bytes that were made
 // of it. What came is held as long as its neighbours, whose memory it shares.
 func (p *post) keep(ctx context.Context, made int) error {
-	p.chunk.bytes += p.hand
+	p.chunk.bytes += p.hand + int64(made)
 	p.hand = 0
-	if err := p.hold(ctx, int64(made)); err != nil {
-		return err
-	}
-	p.chunk.bytes += int64(made)
-	return nil
+	return p.hold(ctx)
 }
 
 // flush makes the chunk durable and empties it.
 func (p *post) flush(ctx context.Context) error {
 	if p.chunk.empty() {
-		p.settle()
+		p.give(p.held - p.inMemory())
 		return nil
 	}
 	start := time.Now()
@@ -183,12 +181,9 @@ func (p *post) flush(ctx context.Context) error {
 	}
 	p.metrics.appending.Observe(time.Since(start).Seconds())
 	p.chunk.reset()
-	p.settle()
+	p.give(p.held - p.inMemory())
 	return nil
 }
-
-// settle gives back what is held no longer.
-func (p *post) settle() { p.give(p.held - p.hand - p.chunk.bytes - int64(p.items.Buffered())) }
 
 // appendEvents appends the events; one that the log would never take becomes a
 // dead letter instead of costing its neighbours.
@@ -224,18 +219,32 @@ func (p *post) append(ctx context.Context, name string, records []stream.Record)
 	return nil
 }
 
-// take gets room for n bytes that were just read.
+// take is told of n bytes that were just read.
 func (p *post) take(ctx context.Context, n int64) error {
 	p.metrics.bytes.WithLabelValues(string(p.sender.Cluster)).Add(float64(n))
-	return p.hold(ctx, n)
+	if err := p.enterLarge(ctx); err != nil {
+		return err
+	}
+	return p.hold(ctx)
 }
 
-// hold gets room for n bytes. Where there is none, what is in the chunk becomes
-// durable first: so a request never waits for itself.
-func (p *post) hold(ctx context.Context, n int64) error {
+// inMemory is what the request holds, in bytes.
+func (p *post) inMemory() int64 { return int64(p.items.Held()) + p.hand + p.chunk.bytes }
+
+// hold takes from the budget what the request holds by now. Where there is no
+// room, what is in the chunk becomes durable first: so a request never waits for
+// itself.
+func (p *post) hold(ctx context.Context) error {
+	n := p.inMemory() - p.held
+	if n <= 0 {
+		return nil
+	}
 	if p.budget.tryTake(p.sender.Name, n) != nil {
 		if err := p.flush(ctx); err != nil {
 			return err
+		}
+		if n = p.inMemory() - p.held; n <= 0 {
+			return nil
 		}
 		if err := p.budget.take(ctx, p.sender.Name, n); err != nil {
 			return err
@@ -251,5 +260,34 @@ func (p *post) give(n int64) {
 	p.held -= n
 }
 
+// largeBytes is from what size on the events of a sender are read one at a time:
+// while it grows, one takes up to three times its size.
+const largeBytes = 4 << 20
+
+func (p *post) enterLarge(ctx context.Context) error {
+	if p.large != nil || p.items.Held() <= largeBytes {
+		return nil
+	}
+	if err := p.flush(ctx); err != nil { // it is not held while this waits
+		return err
+	}
+	leave, err := p.gate.enterLarge(ctx, p.sender.Name)
+	if err == nil {
+		p.large = leave
+	}
+	return err
+}
+
+// leaveLarge gives back the slot if no more than most bytes are being read.
+func (p *post) leaveLarge(most int) {
+	if p.large != nil && p.items.Held() <= most {
+		p.large()
+		p.large = nil
+	}
+}
+
 // release gives back what is left when the request ends.
-func (p *post) release() { p.give(p.held) }
+func (p *post) release() {
+	p.leaveLarge(math.MaxInt)
+	p.give(p.held)
+}
