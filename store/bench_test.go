@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strconv"
 	"testing"
 
 	"github.com/klaxon-dev/klaxon/stream"
@@ -77,6 +78,48 @@ func BenchmarkWriteEvents(b *testing.B) {
 			log.append(noon, r)
 		}
 		rows += len(records)
+		b.StartTimer()
+		h.consume(log, (*Store).WriteEvents)
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkWriteCopies catches up with a log file whose events all came a day
+// before by another way: each is looked up and dropped.
+func BenchmarkWriteCopies(b *testing.B) {
+	h := newHarness(b, engine(b))
+	records, bytes := recordedBatch(b, 5000)
+	log := newFakeLog()
+	for _, r := range records {
+		log.append(noon, r)
+	}
+	h.consume(log, (*Store).WriteEvents)
+	b.SetBytes(bytes)
+	rows := 0
+	for b.Loop() {
+		log := newFakeLog()
+		for _, r := range records {
+			log.append(noon.AddDate(0, 0, 1), r)
+		}
+		rows += len(records)
+		h.consume(log, (*Store).WriteEvents)
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkWriteEventsOfManyDays stores events each of another day, as a hostile
+// sender may claim.
+func BenchmarkWriteEventsOfManyDays(b *testing.B) {
+	h := newHarness(b, engine(b))
+	rows := 0
+	for i := 0; b.Loop(); i++ {
+		b.StopTimer()
+		log := newFakeLog()
+		for _, e := range samples(strconv.Itoa(i), 5000, noon) {
+			e.time = minTime.AddDate(0, 0, rows%45_000)
+			log.append(noon, e.record(b, noon))
+			rows++
+		}
 		b.StartTimer()
 		h.consume(log, (*Store).WriteEvents)
 	}
