@@ -121,6 +121,18 @@ const (
 // "JTI=…" or "X509SHA256=…"; "" where the API server recorded none.
 func (e *Event) CredentialID() string { return e.User.ExtraValue(extraCredentialID) }
 
+// ActorPod names the pod, as namespace/name, whose service account's token the
+// request was made with; "" where the token is bound to none.
+func (e *Event) ActorPod() string {
+	pod := e.User.ExtraValue("authentication.kubernetes.io/pod-name")
+	account, isServiceAccount := strings.CutPrefix(e.User.Username, serviceAccountPrefix)
+	if pod == "" || !isServiceAccount {
+		return ""
+	}
+	namespace, _, _ := strings.Cut(account, ":")
+	return namespace + "/" + pod
+}
+
 // IssuedCredentialID names the token that this request issued, in the form of
 // CredentialID; "" where it issued none.
 func (e *Event) IssuedCredentialID() string { return e.Annotations.Get(annotationIssuedCredential) }

@@ -78,8 +78,9 @@ type Finding struct {
 	Events   []EventRef `json:"events"` // at most MaxListed, in order of time
 
 	State State `json:"state"`
-	// Revision counts what was said of this finding before, from 1. The closing
-	// one is the highest.
+	// Revision orders what is said of this finding: it grows with the count, and
+	// the closed state comes after the open one of the same count. It depends on
+	// the members alone, not on the order in which they came.
 	Revision int64 `json:"revision"`
 	// Saturated says that members were left out of the count's bookkeeping:
 	// Count is then an upper estimate.

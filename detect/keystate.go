@@ -35,7 +35,6 @@ type bucket struct {
 	count     uint32 // when it was last counted
 	news      uint32 // members since then
 	announce  uint32 // the count at which it is announced again
-	revision  uint32
 	dropped   uint32 // requests that are not among the members any more
 	saturated bool   // some are
 	closed    bool

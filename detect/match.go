@@ -150,7 +150,7 @@ func (m *Matcher) match(p *part, in *Input, dst []Match) []Match {
 	r := p.rule
 	value := ""
 	if f := r.Window.Value; f != nil {
-		if value = keyText(f.Text(&m.scope)); value == "" {
+		if value = keyText(f.Text(&m.scope)); value == "" && r.Lists(p.number) {
 			return dst
 		}
 	}

@@ -63,6 +63,16 @@ window:
   until: {when: dryRun}
 suppress: 10m
 ---
+id: differing
+title: t
+severity: low
+window:
+  sequence: [{when: allowed}, {when: denied}]
+  ordered: true
+  differ: sourceIP.client
+  within: 2m
+suppress: 10m
+---
 id: absent
 title: t
 severity: low
@@ -151,7 +161,7 @@ func model(set *rules.Set, matches []Match) map[string]told {
 				}
 			}
 			f.Count = int64(len(requests))
-			if rule.Window.Kind == rules.Distinct {
+			if rule.Window.Value != nil {
 				f.Distinct = int64(len(values))
 			}
 			found[fmt.Sprint(k, bucket)] = f
@@ -196,10 +206,11 @@ func satisfies(rule *rules.Rule, members []Match, stretch []int, end int) bool {
 		return len(steps) == len(w.Steps)
 	}
 	// Try every chain.
+	first := ""
 	var chain func(step int, after int) bool
 	chain = func(step, after int) bool {
 		if step == len(w.Steps) {
-			return true
+			return w.Value == nil || members[after].Value != first
 		}
 		for _, i := range stretch {
 			if i <= after || int(members[i].Part) != step {
@@ -207,6 +218,9 @@ func satisfies(rule *rules.Rule, members []Match, stretch []int, end int) bool {
 			}
 			if after >= 0 && (members[i].Event.EventID == members[after].Event.EventID || broken(w, members, after, i)) {
 				continue
+			}
+			if step == 0 {
+				first = members[i].Value
 			}
 			if chain(step+1, i) {
 				return true
@@ -250,7 +264,7 @@ func stream(r *rand.Rand, set *rules.Set) (matches []Match, arrivals []arrival) 
 				Event: EventRef{Time: at, User: key, SourceIPs: []string{}},
 			}
 			if rule.Window.Value != nil {
-				m.Value = fmt.Sprint("v", r.IntN(5))
+				m.Value = fmt.Sprint("v", r.IntN(2+3*(len(rule.Parts)%2)))
 			}
 			binary.BigEndian.PutUint64(m.Event.EventID[:], number*0x9E3779B97F4A7C15)
 			binary.BigEndian.PutUint64(m.Event.RequestID[:], (number-uint64(r.IntN(2)))*0xD1B54A32D192ED03)

@@ -33,7 +33,7 @@ func (x *stretches) of(w *rules.Window, members []member, values []uint64, e end
 	case w.Kind == rules.Absence:
 		x.absent(w, members, e)
 	case w.Kind == rules.Sequence:
-		x.sequence(w, members, e)
+		x.sequence(w, members, values, e)
 	case w.Kind == rules.FirstSeen:
 		x.marked(members, e)
 	case w.AtLeast <= 1:
@@ -114,16 +114,48 @@ func (x *stretches) count(w *rules.Window, members []member, values []uint64, e 
 
 const never = math.MinInt64
 
+// chain is a part of a sequence that may go on: when it began, and with which
+// value.
+type chain struct {
+	began int64
+	value uint64
+}
+
+// chains are the newest one, and the newest that began with another value.
+type chains [2]chain
+
+var noChains = chains{{began: never}, {began: never}}
+
+// add takes a chain in if it is newer than what is known.
+func (c *chains) add(n chain) {
+	switch {
+	case n.value == c[0].value || c[0].began == never:
+		c[0] = chain{max(c[0].began, n.began), n.value}
+	case n.began > c[0].began:
+		c[0], c[1] = n, c[0]
+	case n.began > c[1].began:
+		c[1] = n
+	}
+}
+
+// other returns when the newest chain began that began with another value.
+func (c *chains) other(value uint64) int64 {
+	if c[0].value != value {
+		return c[0].began
+	}
+	return c[1].began
+}
+
 // sequence finds the stretches that hold a match of each step, in their order
 // where that matters, and no until between.
-func (x *stretches) sequence(w *rules.Window, members []member, e ends) {
-	// began holds, by step, when the newest chain began that has come to it;
-	// without order, when the step was seen last.
-	var began [rules.MaxSteps]int64
+func (x *stretches) sequence(w *rules.Window, members []member, values []uint64, e ends) {
+	// begun holds, by step, the chains that have come to it; without order, when
+	// the step was seen last.
+	var begun [rules.MaxSteps]chains
 	last := len(w.Steps) - 1
 	reset := func() {
-		for i := range began {
-			began[i] = never
+		for i := range begun {
+			begun[i] = noChains
 		}
 	}
 	reset()
@@ -135,19 +167,30 @@ func (x *stretches) sequence(w *rules.Window, members []member, e ends) {
 		if m.time >= e.to || m.time > e.decided {
 			return
 		}
+		var value uint64
+		if values != nil {
+			value = values[i]
+		}
 		switch part := m.part(); {
 		case part > last:
 			reset() // until
 			continue
 		case part == 0 || !w.Ordered:
-			began[part] = m.time
+			begun[part].add(chain{m.time, value})
+		case part == last && values != nil:
+			whole = max(whole, begun[part-1].other(value))
 		default:
-			began[part] = max(began[part], began[part-1])
+			for _, c := range begun[part-1] {
+				if c.began != never {
+					begun[part].add(c)
+				}
+			}
 		}
-		if w.Ordered {
-			whole = max(whole, began[last])
-		} else {
-			whole = max(whole, least(began[:last+1]))
+		switch {
+		case !w.Ordered:
+			whole = max(whole, least(begun[:last+1]))
+		case values == nil:
+			whole = max(whole, begun[last][0].began)
 		}
 		if m.time < e.from || whole == never || whole < m.time-within {
 			continue
@@ -159,10 +202,11 @@ func (x *stretches) sequence(w *rules.Window, members []member, e ends) {
 	}
 }
 
-func least(times []int64) int64 {
-	least := times[0]
-	for _, t := range times[1:] {
-		least = min(least, t)
+// least returns when the step was seen that was not seen for longest.
+func least(steps []chains) int64 {
+	least := steps[0][0].began
+	for i := range steps {
+		least = min(least, steps[i][0].began)
 	}
 	return least
 }

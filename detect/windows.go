@@ -155,8 +155,7 @@ func (w *Windows) look(k *key, start, end, from, to, mark int64, dst []Draft) []
 		return dst
 	}
 	b.announce = 2 * b.count
-	b.revision++
-	d.State, d.Revision = StateOpen, int64(b.revision)
+	d.State, d.Revision = StateOpen, 2*d.Count-1
 	return append(dst, d)
 }
 
@@ -293,11 +292,10 @@ func (w *Windows) decide(k *key, dst []Draft) []Draft {
 // close ends a live finding; it is remembered.
 func (w *Windows) close(k *key, b *bucket) Draft {
 	d := w.draft(k, b)
-	b.revision++
 	b.closed = true
 	b.due += Remembered.Microseconds()
 	w.live--
-	d.State, d.Revision = StateClosed, int64(b.revision)
+	d.State, d.Revision = StateClosed, 2*d.Count
 	return d
 }
 

@@ -115,9 +115,6 @@ func closed(t testing.TB, matches []Match) []Finding {
 
 func sorted(fs []Finding) []Finding {
 	slices.SortFunc(fs, func(a, b Finding) int { return slices.Compare(a.ID[:], b.ID[:]) })
-	for i := range fs {
-		fs[i].Revision = 0 // counts announcements, which depend on order
-	}
 	return fs
 }
 
@@ -136,9 +133,9 @@ func TestFindingOpensGrowsAndCloses(t *testing.T) {
 	}
 	want := []string{
 		"1 open, 1 listed: get 1 by joe",
-		"2 open, 2 listed: get 2 by joe",
-		"3 open, 4 listed: get 4 by joe",
-		"4 closed, 5 listed: get 5 by joe",
+		"3 open, 2 listed: get 2 by joe",
+		"7 open, 4 listed: get 4 by joe",
+		"10 closed, 5 listed: get 5 by joe",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("announcements (-want +got):\n%s", diff)

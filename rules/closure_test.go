@@ -69,8 +69,8 @@ func TestPartsMeanTheWholeOnRecordedEvents(t *testing.T) {
 	truths := map[Truth]int{}
 	for _, e := range recordedEvents(t) {
 		m.Load(scopeOf(e))
-		for _, r := range set.Rules {
-			truths[compare(t, m, r.When)]++
+		for _, c := range conditionsOf(set) {
+			truths[compare(t, m, c)]++
 		}
 	}
 	t.Logf("%d rules: %v", len(set.Rules), truths)
@@ -193,6 +193,17 @@ func TestIndexLeavesOutWhatIsFalse(t *testing.T) {
 	}
 }
 
+// conditionsOf returns the conditions of all parts of the rules.
+func conditionsOf(set *Set) []*Condition {
+	var conditions []*Condition
+	for _, r := range set.Rules {
+		for _, p := range r.Parts {
+			conditions = append(conditions, p.When...)
+		}
+	}
+	return conditions
+}
+
 func single(conditions []*Condition) [][]*Condition {
 	groups := make([][]*Condition, len(conditions))
 	for i, c := range conditions {
@@ -203,11 +214,10 @@ func single(conditions []*Condition) [][]*Condition {
 
 func TestIndexOfAPack(t *testing.T) {
 	set, _ := Load(Sources{})
-	var conditions []*Condition
+	conditions := conditionsOf(set)
 	parts := 0
-	for _, r := range set.Rules {
-		conditions = append(conditions, r.When)
-		parts += r.When.parts
+	for _, c := range conditions {
+		parts += c.parts
 	}
 	x, m := NewIndex(single(conditions)), NewMachine()
 	events, candidates := recordedEvents(t), 0

@@ -13,6 +13,7 @@ var madeOf = map[string][]string{
 	"actor.impersonating":    {},
 	"actor.controller":       {"user.username", "user.groups"},
 	"actor.namespace":        {"user.username"},
+	"actor.pod":              {"user.username", "user.extra.authentication.kubernetes.io/pod-name"},
 	"actor.groups":           {"user.groups"},
 	"dryRun":                 {"requestURI"},
 	"object.key":             {"objectRef.namespace", "objectRef.name"},

@@ -20,6 +20,16 @@ func Lint(set *Set) Problems {
 		for _, m := range lintCondition(r.When) {
 			add("when", m, false)
 		}
+		for i, step := range r.Window.Steps {
+			for _, m := range lintCondition(step.When) {
+				add(fmt.Sprintf("window.%s[%d]", r.Window.Kind, i), m, false)
+			}
+		}
+		if until := r.Window.Until; until != nil {
+			for _, m := range lintCondition(until.When) {
+				add("window.until", m, false)
+			}
+		}
 		for _, e := range r.Exceptions {
 			for _, m := range lintCondition(e.When) {
 				add("exceptions", m, false)

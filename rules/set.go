@@ -146,3 +146,16 @@ func NewSet(all []*Rule) (*Set, Problems) {
 	slices.SortFunc(set.Rules, func(a, b *Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return set, problems
 }
+
+// Streamed returns the rules that a stream can evaluate as a set, and the others.
+func (s *Set) Streamed() (streamed *Set, long []*Rule) {
+	streamed = &Set{}
+	for _, r := range s.Rules {
+		if r.Streamed() {
+			streamed.Rules = append(streamed.Rules, r)
+		} else {
+			long = append(long, r)
+		}
+	}
+	return streamed, long
+}

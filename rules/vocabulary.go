@@ -191,6 +191,7 @@ var derivedFields = []Field{
 	boolean("actor.impersonating", "the request was made in another's name", func(s *Scope) bool { return s.Actor().Impersonating }),
 	boolean("actor.controller", "a controller of Kubernetes itself", func(s *Scope) bool { return s.Actor().Controller }),
 	str("actor.namespace", "of a service account", func(s *Scope) string { return s.Actor().Namespace }),
+	str("actor.pod", "namespace/name of the pod whose service account's token was used", func(s *Scope) string { return s.Event.ActorPod() }),
 	list("actor.groups", "groups of actor.name", func(s *Scope) []string { return s.Event.User.Groups }),
 	boolean("allowed", "the request was carried out: status below 400", func(s *Scope) bool { return s.Event.Allowed() }),
 	boolean("denied", "the request was refused for who made it: 401 or 403", func(s *Scope) bool { return s.Event.Denied() }),

@@ -34,7 +34,7 @@ const (
 type Window struct {
 	Kind    WindowKind
 	AtLeast int           // count, distinct
-	Value   *Field        // distinct, first_seen: whose values
+	Value   *Field        // distinct, first_seen: whose values; sequence: what its ends differ in
 	Within  time.Duration // the length of a stretch; 0 only where one match is enough
 	Steps   []Step        // sequence: what happens; absence: what was expected to follow
 	Ordered bool          // sequence: the steps come one after the other
@@ -133,6 +133,7 @@ func (d *decoder) window(field string, n ast.Node, w *Window, by *[]string) {
 		"learn":      note("learn", d.duration(&x.learn)),
 		"sequence":   note("sequence", x.steps),
 		"ordered":    note("ordered", d.boolean(&w.Ordered)),
+		"differ":     note("differ", x.value),
 		"until":      note("until", func(field string, n ast.Node) { w.Until = &Step{}; x.step(field, n, w.Until) }),
 		"absence":    note("absence", func(field string, n ast.Node) { w.Steps = []Step{{}}; x.step(field, n, &w.Steps[0]) }),
 	})
@@ -188,7 +189,7 @@ func (x *windowDecoder) step(field string, n ast.Node, s *Step) {
 // with it.
 var kinds = map[WindowKind][]string{
 	Distinct:  {"by", "within", "at_least"},
-	Sequence:  {"by", "within", "ordered", "until"},
+	Sequence:  {"by", "within", "ordered", "until", "differ"},
 	Absence:   {"by", "within"},
 	FirstSeen: {"by", "learn"},
 	Count:     {"by", "within", "at_least"},
@@ -210,6 +211,9 @@ func (x *windowDecoder) check(field string, n ast.Node) {
 		if name != string(w.Kind) && !slices.Contains(kinds[w.Kind], name) {
 			x.problem(n, join(field, name), "a window of kind %s has none", w.Kind)
 		}
+	}
+	if n := x.given["differ"]; n != nil && !w.Ordered {
+		x.problem(n, join(field, "differ"), "only what is ordered has a first and a last step")
 	}
 	x.checkSizes(field, n)
 	x.checkKeys(field, n)

@@ -189,6 +189,10 @@ func (a *App) loadRules() (*rules.Set, error) {
 	loaded := prometheus.NewGauge(prometheus.GaugeOpts{Name: "klaxon_rules_loaded", Help: "Rules that are evaluated."})
 	a.registry.MustRegister(broken, loaded)
 	broken.Set(float64(len(problems.Errors())))
+	set, long := set.Streamed()
+	for _, r := range long {
+		a.logger.Warn("a rule looks further back than the stream and is not evaluated by serve: 'klaxon scan' evaluates it", "rule", r.ID, "file", r.File, "line", r.Line)
+	}
 	loaded.Set(float64(len(set.Rules)))
 	if len(set.Rules) == 0 {
 		return nil, errors.New("rules: there are none: set rules.no_builtin to false or name files in rules.paths")

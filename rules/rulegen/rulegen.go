@@ -28,11 +28,17 @@ func Rules(n int) (*rules.Set, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	var plain []*rules.Rule
+	for _, r := range builtin.Rules {
+		if len(r.Parts) == 1 {
+			plain = append(plain, r)
+		}
+	}
 	var text strings.Builder
 	for i := range n {
-		r := builtin.Rules[i%len(builtin.Rules)]
+		r := plain[i%len(plain)]
 		when := r.When.String()
-		if variation := i / len(builtin.Rules); variation > 0 {
+		if variation := i / len(plain); variation > 0 {
 			narrow := narrowings[(i+variation)%len(narrowings)]
 			when = "(" + when + ") && " + fmt.Sprintf(narrow, i)
 		}
