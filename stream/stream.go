@@ -119,7 +119,8 @@ type Claim interface {
 	End() int64
 
 	// Commit makes p the group's position, durably. Its error is ErrFenced
-	// when the partition has another owner.
+	// when the partition has another owner. A p that cannot be is refused: it
+	// is beyond the end, or replays from before the first offset.
 	Commit(ctx context.Context, p Position) error
 }
 
@@ -127,10 +128,19 @@ type Claim interface {
 type Position struct {
 	// Offset is the next record to process: all before it are done.
 	Offset int64
-	// Metadata is the group's own note, at most 4096 bytes: where a replay must
-	// start, which range is being inserted.
+	// Replay is how many records before Offset the group reads again: to restore
+	// its state after a change of owners, or to look up what they said; 0 to
+	// Offset. Retention by age leaves them. Where nothing else is left to make
+	// room they go all the same, as an alarm: the records that would be refused
+	// for their sake might be the ones that end the need for them.
+	Replay int64
+	// Metadata is the group's own note, at most 4096 bytes: which range is being
+	// inserted, what a replay starts with.
 	Metadata string
 }
+
+// Horizon returns the first record that the group may still read.
+func (p Position) Horizon() int64 { return p.Offset - p.Replay }
 
 // Log is a producer and a consumer that close together.
 type Log interface {

@@ -221,7 +221,8 @@ func (l *Log) full() error {
 		for _, p := range t.partitions {
 			first, end := p.bounds()
 			held := int64(end.total - first.total)
-			if held > t.limit-t.limit/slack && t.consumed(p.index, end.offset) == first.offset {
+			consumed, _ := t.consumed(p.index, end.offset)
+			if held > t.limit-t.limit/slack && consumed == first.offset {
 				return refuse(reasonFull, "%s/%d holds %d bytes that a group has not consumed, at most %d: %w",
 					t.name, p.index, held, t.limit, stream.ErrUnavailable)
 			}

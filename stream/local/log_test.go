@@ -155,8 +155,8 @@ func TestOpenRefuses(t *testing.T) {
 
 	newer := topics(4)
 	newer.FS = fewer.FS
-	setLayout(t, newer, "2")
-	f("newer layout", Config{}, newer, `layout "2"`)
+	setLayout(t, newer, "3")
+	f("newer layout", Config{}, newer, `layout "3"`)
 }
 
 func setLayout(t *testing.T, o Options, layout string) {

@@ -40,7 +40,7 @@ func newMetrics(l *Log) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
 		refusals: counters("klaxon_log_unavailable_total", "Appends that the log refused because it could not take records.", "reason"),
-		removed:  counters("klaxon_log_removed_records_total", "Records that retention removed.", "topic", "reason"),
+		removed:  counters("klaxon_log_removed_records_total", "Records that retention removed, by why: age, size, or size and a group would still have replayed them (replay).", "topic", "reason"),
 		backgroundErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "klaxon_log_background_errors_total",
 			Help: "Times that the log's store could not tidy up and had to try again.",

@@ -44,18 +44,21 @@ func (o *appendOp) stage(b *pebble.Batch) error {
 	return nil
 }
 
-// makeRoom removes consumed records where a partition would pass its bound.
+// makeRoom removes consumed records where a partition would pass its bound:
+// those that no group replays first.
 func (o *appendOp) makeRoom(b *pebble.Batch) error {
 	for i := 0; i < len(o.blocks); {
 		p, need := o.blocks[i].partition, int64(0)
 		for ; i < len(o.blocks) && o.blocks[i].partition == p; i++ {
 			need += o.blocks[i].size()
 		}
-		if p.held()+need <= p.topic.limit {
-			continue
-		}
-		if err := o.log.cutToSize(b, p, need); err != nil {
-			return err
+		for _, replays := range []bool{false, true} {
+			if p.held()+need <= p.topic.limit {
+				break
+			}
+			if err := o.log.cutToSize(b, p, need, replays); err != nil {
+				return err
+			}
 		}
 		if p.held()+need > p.topic.limit {
 			return refuse(reasonFull, "partition %d holds %d bytes that not every group has consumed, at most %d: %w",

@@ -8,22 +8,26 @@ import (
 )
 
 // cutOp removes the blocks before a mark, unless a group has come meanwhile
-// that has not consumed them.
+// that still reads them.
 type cutOp struct {
 	log       *Log
 	partition *partition
 	to        mark
 	reason    string // a label: age, size
-	from      int64  // first offset that went; the committer sets it
+	replays   bool   // what groups have consumed and would replay goes, too
+
+	from, replayed int64 // first offset that went, how many of a replay; the committer sets them
 }
 
 func (o *cutOp) stage(b *pebble.Batch) error {
 	p := o.partition
 	o.from = p.cut.offset
-	if o.to.offset <= p.cut.offset || o.to.offset > p.topic.consumed(p.index, p.next.offset) {
+	consumed, horizon := p.topic.consumed(p.index, p.next.offset)
+	if o.to.offset <= p.cut.offset || o.to.offset > consumed || o.to.offset > horizon && !o.replays {
 		o.to = p.cut
 		return nil
 	}
+	o.replayed = max(0, o.to.offset-max(o.from, horizon))
 	if err := b.DeleteRange(p.records, blockKey(p.records, o.to.offset), nil); err != nil {
 		return fmt.Errorf("stage removal: %w", err)
 	}
@@ -38,8 +42,14 @@ func (o *cutOp) publish() {
 	if o.to.offset == o.from {
 		return
 	}
-	o.partition.removed(o.to, o.log.engine.timeAt(o.partition, o.to.offset))
-	o.log.metrics.removed.WithLabelValues(o.partition.topic.name, o.reason).Add(float64(o.to.offset - o.from))
+	p := o.partition
+	p.removed(o.to, o.log.engine.timeAt(p, o.to.offset))
+	o.log.metrics.removed.WithLabelValues(p.topic.name, o.reason).Add(float64(o.to.offset - o.from - o.replayed))
+	if o.replayed > 0 {
+		o.log.metrics.removed.WithLabelValues(p.topic.name, "replay").Add(float64(o.replayed))
+		o.log.logger.Error("records that a group still reads were removed for room: raise stream.local.max_bytes",
+			"topic", p.topic.name, "partition", p.index, "from", o.to.offset-o.replayed, "to", o.to.offset)
+	}
 }
 
 // encodeEnd keeps what an empty partition needs to go on: offsets and times

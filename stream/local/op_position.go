@@ -41,6 +41,7 @@ func (o *positionOp) publish() {
 
 func setPosition(b *pebble.Batch, t *topic, g *group, partition int, p stream.Position) error {
 	value := binary.BigEndian.AppendUint64(nil, uint64(p.Offset))
+	value = binary.BigEndian.AppendUint64(value, uint64(p.Replay))
 	value = append(value, p.Metadata...)
 	if err := b.Set(positionKey(t.name, g.name, partition), value, nil); err != nil {
 		return fmt.Errorf("stage position: %w", err)
@@ -48,9 +49,15 @@ func setPosition(b *pebble.Batch, t *topic, g *group, partition int, p stream.Po
 	return nil
 }
 
-func readPosition(value []byte) (stream.Position, error) {
-	if len(value) < 8 {
-		return stream.Position{}, fmt.Errorf("position: %w", errCorrupt)
+func readPosition(value []byte) (p stream.Position, err error) {
+	if len(value) < 16 {
+		return p, fmt.Errorf("position: %w", errCorrupt)
 	}
-	return stream.Position{Offset: int64(binary.BigEndian.Uint64(value)), Metadata: string(value[8:])}, nil
+	p.Offset = int64(binary.BigEndian.Uint64(value))
+	p.Replay = int64(binary.BigEndian.Uint64(value[8:]))
+	p.Metadata = string(value[16:])
+	if p.Replay < 0 || p.Replay > p.Offset {
+		return p, fmt.Errorf("position %d with a replay of %d: %w", p.Offset, p.Replay, errCorrupt)
+	}
+	return p, nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // layout is the version of what is on disk.
-const layout = "1"
+const layout = "2"
 
 // restore reads the state of all topics, and makes what is new.
 func (l *Log) restore() error {
@@ -32,6 +32,8 @@ func (l *Log) checkLayout(fresh *pebble.Batch) error {
 		return err
 	case version == nil:
 		return fresh.Set(formatKey(), []byte(layout), nil)
+	case string(version) == "1":
+		return l.upgrade()
 	case string(version) != layout:
 		return fmt.Errorf("the log has layout %q, this klaxon reads %q: use the klaxon that wrote it", version, layout)
 	default:

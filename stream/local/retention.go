@@ -40,12 +40,12 @@ func (l *Log) retain(ctx context.Context) {
 }
 
 // retainPartition removes the blocks that are too old and those that pass the
-// bound, as far as all groups have consumed them.
+// bound, as far as no group reads them any more.
 func (l *Log) retainPartition(ctx context.Context, p *partition) error {
 	_, end := p.bounds()
-	consumed := p.topic.consumed(p.index, end.offset)
+	_, horizon := p.topic.consumed(p.index, end.offset)
 	if cutoff := l.clock().Add(-p.topic.retention).UnixNano(); p.oldestTime() < cutoff {
-		to, err := l.engine.cutPoint(p, consumed, func(_ mark, time int64) bool { return time >= cutoff })
+		to, err := l.engine.cutPoint(p, horizon, func(_ mark, time int64) bool { return time >= cutoff })
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (l *Log) retainPartition(ctx context.Context, p *partition) error {
 	if int64(end.total-first.total) <= p.topic.limit-p.topic.limit/slack {
 		return nil
 	}
-	to, err := l.engine.cutPoint(p, consumed, fits(end, p.topic.limit-p.topic.limit/slack))
+	to, err := l.engine.cutPoint(p, horizon, fits(end, p.topic.limit-p.topic.limit/slack))
 	if err != nil {
 		return err
 	}
@@ -76,17 +76,21 @@ func (l *Log) cut(ctx context.Context, p *partition, to mark, reason string) err
 	return l.submit(ctx, &cutOp{log: l, partition: p, to: to, reason: reason}, func() {})
 }
 
-// cutToSize makes room for need bytes, as far as all groups have consumed. The
+// cutToSize makes room for need bytes, as far as no group reads what is there
+// any more or, with replays, as far as all groups have consumed it. The
 // committer calls it.
-func (l *Log) cutToSize(b *pebble.Batch, p *partition, need int64) error {
+func (l *Log) cutToSize(b *pebble.Batch, p *partition, need int64, replays bool) error {
 	_, end := p.bounds()
-	consumed := p.topic.consumed(p.index, end.offset)
+	consumed, limit := p.topic.consumed(p.index, end.offset)
+	if replays {
+		limit = consumed
+	}
 	bytes := max(0, p.topic.limit-p.topic.limit/slack-need)
-	to, err := l.engine.cutPoint(p, consumed, fits(p.next, bytes))
+	to, err := l.engine.cutPoint(p, limit, fits(p.next, bytes))
 	if err != nil {
 		return err
 	}
-	c := &cutOp{log: l, partition: p, to: to, reason: "size"}
+	c := &cutOp{log: l, partition: p, to: to, reason: "size", replays: replays}
 	if err := c.stage(b); err != nil {
 		return err
 	}

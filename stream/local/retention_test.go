@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/klaxon-dev/klaxon/stream"
 )
@@ -165,6 +167,85 @@ func TestRemovalBySize(t *testing.T) {
 	if got := offsets(t, log); got[1]-got[0] != 62 {
 		t.Errorf("%d records are held in peace, want 62", got[1]-got[0])
 	}
+}
+
+func mustReplay(t *testing.T, c stream.Claim, offset, replay int64) {
+	t.Helper()
+	if err := c.Commit(t.Context(), stream.Position{Offset: offset, Replay: replay}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReplaysOutliveTheirAge: what a group reads again stays, however old.
+func TestReplaysOutliveTheirAge(t *testing.T) {
+	disk, clock := vfs.NewMem(), newFakeClock()
+	config, o := Config{Retention: time.Hour}, onePartition(Options{FS: disk, Clock: clock.Now})
+	log := mustOpen(t, "log", config, o)
+	c, _ := consume(t, log, "readers")
+	for i := range 10 {
+		mustAppend(t, log, numbered(i, 1)...)
+	}
+	mustReplay(t, c, 8, 5)
+	clock.move(24 * time.Hour)
+	log.retain(t.Context())
+	checkOffsets(t, log, 3, 10)
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log = mustOpen(t, "log", config, o)
+	log.retain(t.Context())
+	checkOffsets(t, log, 3, 10)
+	c, _ = consume(t, log, "readers")
+	mustReplay(t, c, 9, 0)
+	log.retain(t.Context())
+	checkOffsets(t, log, 9, 10)
+}
+
+// TestReplaysGiveWayLast: at the bound what no group replays goes first, then
+// what one would, loudly; what is not consumed stays.
+func TestReplaysGiveWayLast(t *testing.T) {
+	var said strings.Builder
+	log := mustOpen(t, "log", small, onePartition(Options{FS: vfs.NewMem(), Logger: logTo(&said)}))
+	c, _ := consume(t, log, "readers")
+	for range 64 {
+		mustAppend(t, log, smallBlock())
+	}
+	counted := func(reason string) float64 {
+		var m dto.Metric
+		if err := log.metrics.removed.WithLabelValues("events", reason).Write(&m); err != nil {
+			t.Fatal(err)
+		}
+		return m.GetCounter().GetValue()
+	}
+	check := func(first, end int64, size, replay float64) {
+		t.Helper()
+		checkOffsets(t, log, first, end)
+		if s, r := counted("size"), counted("replay"); s != size || r != replay {
+			t.Errorf("%v removed for size and %v of a replay, want %v and %v", s, r, size, replay)
+		}
+	}
+	mustReplay(t, c, 60, 59)
+	log.retain(t.Context())
+	check(1, 64, 1, 0) // not below the bound's slack: the rest is of the replay
+	mustAppend(t, log, smallBlock())
+	check(1, 65, 1, 0)
+	mustAppend(t, log, smallBlock())
+	check(4, 66, 1, 3)
+	if n := strings.Count(said.String(), "still reads"); n != 1 {
+		t.Errorf("it was said %d times", n)
+	}
+	mustReplay(t, c, 60, 10)
+	for range 3 {
+		mustAppend(t, log, smallBlock())
+	}
+	check(7, 69, 4, 3)
+	for range 200 {
+		err := log.Append(t.Context(), "events", []stream.Record{smallBlock()})
+		if err != nil && !errors.Is(err, stream.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	check(60, 124, 47, 13)
 }
 
 // TestNoGroup: without consumers nothing holds records back.

@@ -87,16 +87,19 @@ func (t *topic) setOwner(g *group, m *member) {
 }
 
 // consumed returns the offset before which every registered group has consumed
-// the partition, end if there is no group.
-func (t *topic) consumed(partition int, end int64) int64 {
+// the partition, and the one before which none reads it again; end if there is
+// no group.
+func (t *topic) consumed(partition int, end int64) (consumed, horizon int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	consumed, horizon = end, end
 	for _, g := range t.groups {
 		if g.registered {
-			end = min(end, g.positions[partition].Offset)
+			consumed = min(consumed, g.positions[partition].Offset)
+			horizon = min(horizon, g.positions[partition].Horizon())
 		}
 	}
-	return end
+	return consumed, horizon
 }
 
 // held returns the bytes that the topic holds and when its oldest record was

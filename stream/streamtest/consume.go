@@ -85,6 +85,38 @@ func testMetadataIsBounded(t *testing.T, factory Factory) {
 	checkPosition(t, c, want)
 }
 
+// testReplays has a position keep what its next owner reads again.
+func testReplays(t *testing.T, factory Factory) {
+	ctx := testContext(t)
+	open := oneTopic(t, factory, 1)
+	want := stream.Position{Offset: 8, Replay: 5, Metadata: "m"}
+	for reopened := range 2 {
+		log := open()
+		if reopened == 0 {
+			mustAppend(ctx, t, log, events, numbered(0, 0, 10)...)
+		}
+		s := consume(ctx, t, log, events, group)
+		c := s.claim(ctx)
+		if reopened == 1 {
+			checkPosition(t, c, want)
+		}
+		mustCommit(ctx, t, c, want)
+		for _, replay := range []int64{-1, 9} {
+			if err := c.Commit(ctx, stream.Position{Offset: 8, Replay: replay}); err == nil {
+				t.Errorf("a position of 8 with a replay of %d was taken", replay)
+			}
+		}
+		s.end()
+		c = consume(ctx, t, log, events, group).claim(ctx)
+		checkPosition(t, c, want)
+		if got := c.Position().Horizon(); got != 3 {
+			t.Errorf("horizon %d, want 3", got)
+		}
+		checkValues(t, readUntil(ctx, t, c, want.Horizon(), 10, 1<<20), numbered(0, 3, 7))
+		mustClose(t, log)
+	}
+}
+
 func testGroupsAreIndependent(t *testing.T, factory Factory) {
 	ctx := testContext(t)
 	log := oneTopic(t, factory, 1)()

@@ -48,6 +48,7 @@ func Run(t *testing.T, factory Factory) {
 		{"PositionsAcrossReopen", testPositionsAcrossReopen},
 		{"PositionsGoBack", testPositionsGoBack},
 		{"MetadataIsBounded", testMetadataIsBounded},
+		{"Replays", testReplays},
 		{"GroupsAreIndependent", testGroupsAreIndependent},
 		{"OneOwner", testOneOwner},
 		{"HandOver", testHandOver},
