@@ -30,7 +30,7 @@ func (n note) position(offset int64) stream.Position {
 	if err != nil {
 		panic(err) // numbers and a bool always encode
 	}
-	return stream.Position{Offset: offset, Metadata: string(text)}
+	return stream.Position{Offset: offset, Replay: offset - n.Horizon, Metadata: string(text)}
 }
 
 // parseNote reads the note of a position. It refuses what it does not
@@ -45,7 +45,7 @@ func parseNote(p stream.Position) (note, error) {
 	if err := d.Decode(&n); err != nil {
 		return n, fmt.Errorf("metadata of position %d: %w", p.Offset, err)
 	}
-	if n.Horizon > p.Offset || n.Until != 0 && n.Until <= p.Offset {
+	if n.Horizon < 0 || n.Horizon > p.Offset || n.Until != 0 && n.Until <= p.Offset {
 		return n, fmt.Errorf("metadata of position %d: %s contradicts it", p.Offset, p.Metadata)
 	}
 	return n, nil

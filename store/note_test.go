@@ -16,7 +16,7 @@ func TestNoteRoundTrip(t *testing.T) {
 	} {
 		offset := max(want.Horizon, 10)
 		p := want.position(offset)
-		if p.Offset != offset || len(p.Metadata) > 4096 {
+		if p.Offset != offset || p.Horizon() != want.Horizon || len(p.Metadata) > 4096 {
 			t.Errorf("%+v: position %+v", want, p)
 		}
 		got, err := parseNote(p)
@@ -35,7 +35,7 @@ func TestParseNoteOfNothing(t *testing.T) {
 
 func TestParseNoteRefuses(t *testing.T) {
 	for _, metadata := range []string{
-		"x", `{"horizon":"1"}`, `{"horizon":1,"later":true}`, `{"horizon":11}`, `{"horizon":1,"until":10}`, `{"until":3}`,
+		"x", `{"horizon":"1"}`, `{"horizon":1,"later":true}`, `{"horizon":11}`, `{"horizon":-1}`, `{"horizon":1,"until":10}`, `{"until":3}`,
 	} {
 		if got, err := parseNote(stream.Position{Offset: 10, Metadata: metadata}); err == nil {
 			t.Errorf("%s: got %+v, want an error", metadata, got)

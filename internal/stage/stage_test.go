@@ -77,8 +77,9 @@ func (p *pipeline) start() {
 	p.t.Helper()
 	log, err := local.Open(p.dir, local.Config{}, local.Options{
 		Topics: map[string]local.TopicConfig{
-			topic.Events:   {Partitions: partitions},
-			topic.Matches:  {Partitions: partitions},
+			topic.Events: {Partitions: partitions},
+			// Each start removes what no stage reads any more.
+			topic.Matches:  {Partitions: partitions, Retention: time.Millisecond},
 			topic.Findings: {Partitions: partitions},
 		},
 		Logger: slog.New(slog.DiscardHandler),

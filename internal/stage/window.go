@@ -63,7 +63,7 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 	}
 }
 
-// note is the metadata of the stage's position: where a replay must start.
+// note is the metadata of the stage's position: what a replay starts with.
 type note struct {
 	Horizon *detect.Point `json:"horizon,omitempty"`
 }
@@ -111,7 +111,8 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 		if err != nil {
 			return err
 		}
-		if err := claim.Commit(ctx, stream.Position{Offset: in.next, Metadata: string(metadata)}); err != nil {
+		p := stream.Position{Offset: in.next, Replay: in.next - horizon.Offset, Metadata: string(metadata)}
+		if err := claim.Commit(ctx, p); err != nil {
 			return endOf(ctx, err)
 		}
 	}
