@@ -38,9 +38,9 @@ func (t *tailer) deliver(ctx context.Context) error {
 	if t.batch.lines == 0 {
 		return nil
 	}
-	if n := t.batch.malformed; len(n) > 0 {
-		t.say("lines of the file are no events: the receiver keeps them as dead letters", "file", t.follower.source.path,
-			"before_offset", t.follower.source.offset, "malformed", t.stats.Malformed+t.batch.letterCount())
+	if len(t.batch.malformed) > 0 {
+		t.say("lines of the file are no events: the receiver keeps them as dead letters", "file", t.File,
+			"malformed", t.stats.Malformed+t.batch.letterCount())
 	}
 	for _, body := range t.batch.bodies() {
 		if err := t.send(ctx, body); err != nil {
@@ -99,7 +99,8 @@ func (t *tailer) send(ctx context.Context, body []byte) error {
 		case t.MaxRetry > 0 && t.Now().Add(wait).Sub(began) > t.MaxRetry:
 			return fmt.Errorf("not accepted within %v: %w", t.MaxRetry, err)
 		}
-		t.say("the receiver does not accept events: sending them again until it does", "err", err, "file", t.follower.source.path, "tries", try+1)
+		t.say("the receiver does not accept events: sending them again until it does", "err", err, "file", t.File, "tries", try+1)
+		t.measure()
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}

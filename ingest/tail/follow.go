@@ -3,6 +3,7 @@ package tail
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"time"
 )
@@ -17,33 +18,43 @@ type follower struct {
 
 	stored   *Position // where to begin; nil: as from says
 	source   *source   // nil until a file is there
-	ending   bool      // the source has a successor: it is read to its end once more
+	waited   bool      // the source was at its end: anything may have happened to it
+	ending   bool      // it has a successor: it is read to its end once more
 	modified time.Time // of the source, when its end was seen last
+	expected *begun    // the source's successor, if one was seen
 	last     time.Time // stageTimestamp of the last event that was accepted
 	gaps     int
 }
 
 // next returns the next line, io.EOF where there is none now. The line is valid
-// until the next call.
+// until the next call. There is a source.
 func (f *follower) next() (line, error) {
-	if f.source == nil {
-		if err := f.begin(); err != nil {
-			return line{}, err
-		}
-	}
 	for {
-		l, err := f.source.next()
-		switch {
-		case err == nil:
-			return l, nil
-		case errors.Is(err, io.EOF):
-			l, err = f.atEnd()
-		case f.source.packed:
-			err = f.broken(err)
-		}
+		l, err := f.step()
 		if l.size > 0 || err != nil {
 			return l, err
 		}
+	}
+}
+
+// step returns a line, an error, or neither where it went on to another file.
+func (f *follower) step() (line, error) {
+	if f.waited {
+		f.waited = false
+		if moved, err := f.checked(); moved || err != nil {
+			return line{}, err
+		}
+	}
+	l, err := f.source.next()
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, io.EOF):
+		return f.atEnd()
+	case f.source.packed:
+		return line{}, f.broken(err)
+	default:
+		return line{}, err
 	}
 }
 
@@ -51,12 +62,8 @@ func (f *follower) next() (line, error) {
 // unfinished last line if the file will not grow any more; neither a line nor an
 // error where there is more to read; io.EOF where there is not.
 func (f *follower) atEnd() (line, error) {
-	other, err := f.source.rewritten()
-	if err != nil {
+	if moved, err := f.checked(); moved || err != nil {
 		return line{}, err
-	}
-	if other {
-		return line{}, f.relocate(f.position(), gapRewritten)
 	}
 	_, f.modified, _ = f.source.size()
 	next, err := f.successor()
@@ -64,6 +71,7 @@ func (f *follower) atEnd() (line, error) {
 	case err != nil:
 		return line{}, err
 	case next == nil:
+		f.waited = true
 		return line{}, io.EOF
 	case !f.ending:
 		// It may have been written to until the next one was begun.
@@ -72,45 +80,98 @@ func (f *follower) atEnd() (line, error) {
 	case f.source.lines.unfinished() > 0:
 		return f.source.rest(), nil
 	default:
-		return line{}, f.open(next.path, 0)
+		return line{}, f.follow(next)
 	}
 }
+
+// follow goes on with the source's successor.
+func (f *follower) follow(next *file) error {
+	p, expected := f.position(), f.expected
+	err := f.open(*next, 0)
+	switch {
+	case errors.Is(err, errMoved):
+		return nil // it is looked for once more
+	case err == nil:
+		f.surprise(p, expected)
+	}
+	return err
+}
+
+// checked goes on elsewhere, and says so, if the source is not the file any more
+// that was read.
+func (f *follower) checked() (moved bool, err error) {
+	other, err := f.source.rewritten()
+	if err != nil {
+		return false, err
+	}
+	if !other {
+		return false, f.source.grow()
+	}
+	p := f.position()
+	return true, settled(func() error { return f.relocate(p, gapRewritten) })
+}
+
+// errMoved is the error of a file that got another name while it was opened by
+// the one that it had.
+var errMoved = errors.New("the file was moved")
 
 // begin opens the file to begin with, io.EOF where there is none yet.
 func (f *follower) begin() error {
-	if f.stored != nil {
-		return f.relocate(*f.stored, gapGone)
+	return settled(func() error {
+		if f.stored != nil {
+			return f.relocate(*f.stored, gapGone)
+		}
+		files, err := filesOf(f.path)
+		switch {
+		case err != nil:
+			return err
+		case len(files) == 0:
+			return io.EOF
+		case f.from == FromOldest:
+			return f.open(files[0], 0)
+		default:
+			return f.beginCurrent(files[len(files)-1])
+		}
+	})
+}
+
+// settled repeats what failed only because files were moved meanwhile.
+func settled(do func() error) (err error) {
+	for range 5 {
+		if err = do(); !errors.Is(err, errMoved) {
+			break
+		}
 	}
-	files, err := filesOf(f.path)
-	if err != nil {
-		return err
-	}
-	if len(files) == 0 {
-		return io.EOF
-	}
-	if f.from == FromOldest {
-		return f.open(files[0].path, 0)
-	}
-	current := files[len(files)-1].path
-	switch {
-	case current != f.path:
+	return err
+}
+
+// beginCurrent begins with the last of the files.
+func (f *follower) beginCurrent(current file) error {
+	if current.path != f.path {
 		return io.EOF // it is being rotated
-	case f.from == FromEnd:
-		offset, err := lastLine(current)
-		if err != nil {
+	}
+	offset := int64(0)
+	if f.from == FromEnd {
+		var err error
+		if offset, err = lastLine(current.path); err != nil {
 			return err
 		}
-		return f.open(current, offset)
-	default:
-		return f.open(current, 0)
 	}
+	return f.open(current, offset)
 }
 
 // open goes on with another file.
-func (f *follower) open(path string, offset int64) error {
-	s, err := openSource(path, offset, print{})
+func (f *follower) open(next file, offset int64) error {
+	s, err := openSource(next.path, offset, print{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return errMoved
+	}
 	if err != nil {
 		return err
+	}
+	if s.node != nodeOf(next.info) {
+		s.close()
+		return errMoved
 	}
 	f.use(s)
 	return nil
@@ -118,7 +179,8 @@ func (f *follower) open(path string, offset int64) error {
 
 func (f *follower) use(s *source) {
 	f.close()
-	f.source, f.ending, f.stored, f.from = s, false, nil, FromStart
+	f.source, f.waited, f.ending, f.expected = s, false, false, nil
+	f.stored, f.from = nil, FromStart
 	f.metrics.files.Inc()
 	f.logger.Info("reading a file", "file", s.path, "offset", s.offset)
 }
@@ -130,10 +192,14 @@ func (f *follower) close() {
 	}
 }
 
-// position returns how far lines were handed out. There is a source.
+// position returns how far lines were handed out. There is a source, or there was.
 func (f *follower) position() Position {
 	s := f.source
-	_ = s.grow() // a print that cannot be read now stays short
+	if s == nil {
+		p := *f.stored
+		p.LastEvent = f.last
+		return p
+	}
 	p := Position{
 		Version: positionVersion, File: f.path, Path: s.path, Node: s.node, Print: s.print, Offset: s.offset,
 		Modified: f.modified, LastEvent: f.last,
@@ -154,7 +220,9 @@ func (f *follower) lag() (int64, error) {
 	if !f.source.packed {
 		size = max(size-f.source.offset, 0)
 	}
-	return size + sizeOf(f.behind(files)), err
+	newer := f.behind(files)
+	f.expect(newer)
+	return size + sizeOf(newer), err
 }
 
 func sizeOf(files []file) (n int64) {

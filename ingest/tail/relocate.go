@@ -20,31 +20,49 @@ const (
 // relocate goes on at a position whose file may have another name now: in it, in
 // a copy of it, or else with all that was written since, and says so.
 func (f *follower) relocate(p Position, reason string) error {
-	files, err := filesOf(f.path)
-	if err != nil {
-		return err
-	}
-	for _, c := range candidates(files, &p) {
-		s, err := openSource(c.path, p.Offset, p.Print)
-		if err == nil {
+	var files []file
+	for range 3 { // it may have been renamed while it was looked for
+		var err error
+		if files, err = filesOf(f.path); err != nil {
+			return err
+		}
+		if s := f.find(files, &p); s != nil {
 			f.use(s)
 			return nil
+		}
+	}
+	newer := f.newer(files, p.Modified)
+	if len(newer) == 0 {
+		f.close()
+		f.stored = &p
+		return io.EOF
+	}
+	if err := f.open(newer[0], 0); err != nil {
+		return err
+	}
+	// Where nothing was read of it, nothing is missing: it is among these.
+	if p.Offset > 0 {
+		f.gap(p, newer[0].path, reason)
+	}
+	return nil
+}
+
+// find opens the file that a position is in, nil if it is not there, or could be
+// another one just as well.
+func (f *follower) find(files []file, p *Position) *source {
+	if p.Offset == 0 && p.Print.Bytes < surePrint {
+		return nil
+	}
+	for _, c := range candidates(files, p) {
+		s, err := openSource(c.path, p.Offset, p.Print)
+		if err == nil {
+			return s
 		}
 		if !errors.Is(err, errOther) && !errors.Is(err, fs.ErrNotExist) {
 			f.logger.Warn("a file cannot be read that may be the one to go on with", "file", c.path, "err", err)
 		}
 	}
-	next := f.path
-	if newer := writtenSince(files, p.Modified); len(newer) > 0 {
-		next = newer[0].path
-	}
-	f.gap(p, next, reason)
-	f.close()
-	f.stored, f.from = nil, FromStart
-	if err := f.open(next, 0); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return io.EOF
+	return nil
 }
 
 // candidates returns the files that a position may be in, the likeliest first:

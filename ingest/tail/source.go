@@ -59,7 +59,7 @@ func (s *source) begin(want print) error {
 	if got, err := s.read(want.Bytes); err != nil || (want.Bytes > 0 && got != want) {
 		return errors.Join(err, errOther)
 	}
-	if s.print, err = s.read(printBytes); err != nil {
+	if s.print, err = s.read(printBytes); err != nil && !s.packed {
 		return err
 	}
 	if s.packed {
@@ -73,11 +73,12 @@ func (s *source) begin(want print) error {
 	return err
 }
 
-// skip decompresses up to the offset.
+// skip decompresses up to the offset. A file that cannot be decompressed at all
+// says so where it is read.
 func (s *source) skip() error {
 	plain, err := audit.Decompress(io.NewSectionReader(s.file, 0, 1<<62))
 	if err != nil {
-		return err
+		plain = failing{err}
 	}
 	if n, err := io.CopyN(io.Discard, plain, s.offset); errors.Is(err, io.EOF) && n < s.offset {
 		return errOther
@@ -87,6 +88,11 @@ func (s *source) skip() error {
 	s.lines.r = plain
 	return nil
 }
+
+// failing is a reader that cannot.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // read returns the print of so many first bytes.
 func (s *source) read(bytes int) (print, error) {
@@ -139,13 +145,11 @@ func (s *source) rewritten() (bool, error) {
 	return now != s.print, err
 }
 
-// grow makes the print of a file longer that was short when it was opened.
+// grow makes the print of a file longer that was short when it was opened. The
+// file is not rewritten.
 func (s *source) grow() error {
 	if s.packed || s.print.Bytes == printBytes {
 		return nil
-	}
-	if other, err := s.rewritten(); other || err != nil {
-		return err
 	}
 	longer, err := s.read(printBytes)
 	if err == nil {

@@ -10,10 +10,10 @@ import (
 // none that holds anything.
 func (f *follower) successor() (*file, error) {
 	current, err := stat(f.path)
-	if errors.Is(err, fs.ErrNotExist) || (err == nil && nodeOf(current.info) == f.source.node) {
-		return nil, nil // it is being rotated, or is the source
+	if err == nil && nodeOf(current.info) == f.source.node {
+		return nil, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	files, err := filesOf(f.path)
@@ -33,10 +33,7 @@ func (f *follower) behind(files []file) []file {
 	if i := f.place(files); i >= 0 {
 		return files[i+1:]
 	}
-	if newer := writtenSince(files, f.modified); len(newer) > 0 {
-		return newer
-	}
-	return files[max(len(files)-1, 0):]
+	return f.newer(files, f.modified)
 }
 
 // place returns the source's place among the files, as itself or compressed; -1
@@ -59,15 +56,50 @@ func (f *follower) place(files []file) int {
 	return -1
 }
 
-// writtenSince returns the first file that was written to at t or later, and
-// those that were begun after it.
-func writtenSince(files []file, t time.Time) []file {
-	for i, f := range files {
-		if !f.info.ModTime().Before(t) {
+// newer returns the first file that was written to at t or later, and those
+// that were begun after it; at least the one that is written now.
+func (f *follower) newer(files []file, t time.Time) []file {
+	for i, c := range files {
+		if c.path == f.path || !c.info.ModTime().Before(t) {
 			return files[i:]
 		}
 	}
 	return nil
+}
+
+// begun is a file that was begun after the source.
+type begun struct {
+	path  string
+	print print
+}
+
+// expect notes what is to be read after the source, while it is there: it may be
+// removed before its turn comes.
+func (f *follower) expect(newer []file) {
+	if f.expected != nil || len(newer) == 0 {
+		return
+	}
+	s, err := openSource(newer[0].path, 0, print{})
+	if err != nil {
+		return
+	}
+	defer s.close()
+	if s.print.Bytes >= surePrint {
+		f.expected = &begun{path: s.path, print: s.print}
+	}
+}
+
+// surprise says so where the source is not what was seen to follow the file
+// before it, which was left at p.
+func (f *follower) surprise(p Position, expected *begun) {
+	if expected == nil {
+		return
+	}
+	if got, err := f.source.read(expected.print.Bytes); err == nil && got == expected.print {
+		return
+	}
+	p.Path, p.Offset = expected.path, 0
+	f.gap(p, f.source.path, gapGone)
 }
 
 // broken goes on behind a compressed file that cannot be read to its end: it
@@ -82,5 +114,5 @@ func (f *follower) broken(cause error) error {
 		return cause
 	}
 	f.gap(f.position(), newer[0].path, gapBroken)
-	return f.open(newer[0].path, 0)
+	return f.open(newer[0], 0)
 }

@@ -143,14 +143,7 @@ func (t *tailer) ended(ctx context.Context, err error) error {
 func (t *tailer) gather(ctx context.Context) (end bool, err error) {
 	var due time.Time // of the batch, once it holds a line
 	for !t.batch.full() && ctx.Err() == nil {
-		began := t.follower.source
-		l, err := t.follower.next()
-		if began == nil && t.follower.source != nil && !t.Once {
-			// A run that ends before the first line goes on from here all the same.
-			if err := t.store(); err != nil {
-				return false, err
-			}
-		}
+		l, err := t.next()
 		switch {
 		case err == nil:
 			t.batch.add(l)
@@ -177,6 +170,22 @@ func (t *tailer) gather(ctx context.Context) (end bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// next returns the follower's next line. Where to begin is stored first, so that
+// a run that ends before its first batch begins there again.
+func (t *tailer) next() (line, error) {
+	if t.follower.source == nil {
+		if err := t.follower.begin(); err != nil {
+			return line{}, err
+		}
+		if t.batch.lines == 0 {
+			if err := t.store(); err != nil {
+				return line{}, err
+			}
+		}
+	}
+	return t.follower.next()
 }
 
 // missing is the error of a run that found no file to read.
