@@ -17,6 +17,10 @@ func NewReplayClient(caFile string) (*http.Client, error) {
 		}
 		config.RootCAs = pool
 	}
+	return newClient(config), nil
+}
+
+func newClient(config *tls.Config) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig:   config,
@@ -24,5 +28,5 @@ func NewReplayClient(caFile string) (*http.Client, error) {
 			Proxy:             http.ProxyFromEnvironment,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+	}
 }
