@@ -15,13 +15,14 @@ import (
 
 // destination are the flags that say to which receiver, and as whom, events are
 // sent.
-type destination struct{ dataDir, to, tokenFile, caFile, cluster string }
+type destination struct{ dataDir, to, tokenFile, caFile, cluster, kubeconfig string }
 
 func (d *destination) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.to, "to", "", "URL of the receiver (default: the local serve's)")
 	flags.StringVar(&d.tokenFile, "token-file", "", "file of the sender's token (default: of the local sender)")
 	flags.StringVar(&d.caFile, "ca-file", "", "certificates that sign the receiver's (default: the local CA; with --to the system's)")
 	flags.StringVar(&d.cluster, "cluster", "", "cluster to send as, where --to has no path (default: the only local sender)")
+	flags.StringVar(&d.kubeconfig, "kubeconfig", "", "file that says all of this, as an API server's --audit-webhook-config-file does")
 	flags.StringVar(&d.dataDir, "data-dir", "", "where the local serve keeps its data")
 }
 
@@ -35,23 +36,51 @@ type receiver struct {
 // resolve finds out what the flags leave open. A token that is not there is an
 // error now.
 func (d *destination) resolve() (*receiver, error) {
+	r := &receiver{}
+	find := r.byFlags
+	if d.kubeconfig != "" {
+		find = r.byKubeconfig
+	}
+	if err := find(d); err != nil {
+		return nil, err
+	}
+	_, err := r.token()
+	return r, err
+}
+
+func (r *receiver) byKubeconfig(d *destination) error {
+	if d.to != "" || d.tokenFile != "" || d.caFile != "" || d.cluster != "" {
+		return usagef("--kubeconfig says what --to, --token-file, --ca-file and --cluster would: leave these out")
+	}
+	k, err := ingest.ReadKubeconfig(d.kubeconfig)
+	if err != nil {
+		return err
+	}
+	r.URL = k.URL()
+	r.token = func() (string, error) {
+		k, err := ingest.ReadKubeconfig(d.kubeconfig)
+		if err != nil {
+			return "", err
+		}
+		return k.Token()
+	}
+	r.Client, err = k.Client()
+	return err
+}
+
+func (r *receiver) byFlags(d *destination) error {
 	dir, err := datadir.Resolve(d.dataDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &receiver{}
-	cluster := d.cluster
-	if d.tokenFile != "" {
-		r.token = func() (string, error) { return ingest.ReadToken(d.tokenFile) }
-	} else {
+	cluster, tokenFile := d.cluster, d.tokenFile
+	if tokenFile == "" {
 		if cluster, _, err = ingest.LocalToken(dir.Senders(), d.cluster); err != nil {
-			return nil, err
+			return err
 		}
-		r.token = func() (string, error) { return ingest.ReadToken(ingest.TokenPath(dir.Senders(), cluster)) }
+		tokenFile = ingest.TokenPath(dir.Senders(), cluster)
 	}
-	if _, err := r.token(); err != nil {
-		return nil, err
-	}
+	r.token = func() (string, error) { return ingest.ReadToken(tokenFile) }
 	base, caFile := d.to, d.caFile
 	if base == "" {
 		base = localWebhook(dir)
@@ -60,10 +89,10 @@ func (d *destination) resolve() (*receiver, error) {
 		}
 	}
 	if r.URL, err = webhookURL(base, cluster); err != nil {
-		return nil, err
+		return err
 	}
 	r.Client, err = ingest.NewReplayClient(caFile)
-	return r, err
+	return err
 }
 
 // post sends a body once, with the token that its file holds now.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/klaxon-dev/klaxon/ingest/tail"
+	"github.com/klaxon-dev/klaxon/internal/app"
 	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/internal/output"
 )
@@ -25,10 +27,8 @@ type tailFlags struct {
 	state, from, output string
 	once                bool
 	maxRetry            time.Duration
+	metrics             app.MetricsConfig
 }
-
-// onceRetries bounds how long a run waits for the receiver that is to end.
-const onceRetries = 5 * time.Minute
 
 func newTailCommand(streams Streams) *cobra.Command {
 	f := tailFlags{from: string(tail.FromStart), output: "text"}
@@ -71,6 +71,8 @@ accepted everything; 1 if not; 2 if the command line is wrong.`,
 	flags.StringVar(&f.from, "from", f.from, "where to begin without a stored position: start or end of the file, or oldest: its oldest rotated file")
 	flags.StringVar(&f.state, "state", "", "file to store the position in (default: in the data directory, named after file and receiver)")
 	flags.DurationVar(&f.maxRetry, "max-retry-time", 0, "give up when a request is not accepted for so long (default: never; with --once 5m)")
+	flags.StringVar(&f.metrics.Listen, "metrics", "", "address to serve Prometheus metrics on, as 127.0.0.1:9446 (default: none)")
+	flags.StringVar(&f.metrics.TokenFile, "metrics-token-file", "", "file of the token that /metrics asks for; needed where --metrics is reached from other machines")
 	flags.StringVarP(&f.output, "output", "o", f.output, "what to print at the end: text or json")
 	completeWords(cmd, "from", string(tail.FromStart), string(tail.FromOldest), string(tail.FromEnd))
 	completeWords(cmd, "output", "text", "json")
@@ -110,28 +112,46 @@ func (f *tailFlags) run(ctx context.Context, streams Streams, file string) error
 		return err
 	}
 	defer state.Close()
-	if f.once && f.maxRetry == 0 {
-		f.maxRetry = onceRetries
+	logger := f.logger(streams.Err)
+	registry := prometheus.NewRegistry()
+	if f.metrics.Listen != "" {
+		address, stop, err := app.ServeMetrics(f.metrics, registry, logger)
+		if err != nil {
+			return fmt.Errorf("--metrics: %w", err)
+		}
+		defer stop()
+		logger.Info("serving metrics", "url", "http://"+address+"/metrics")
 	}
+	bar := f.progress(streams.Err, file)
 	stats, err := tail.Run(ctx, tail.Config{
-		File: file, State: state, From: tail.From(f.from), Once: f.once, Post: to.post, MaxRetry: f.maxRetry,
-		Logger: f.logger(streams.Err), Now: time.Now, Registerer: prometheus.NewRegistry(),
+		File: file, State: state, From: tail.From(f.from), Once: f.once, Post: to.post, MaxRetry: f.patience(),
+		Logger: logger, Now: time.Now, Registerer: registry, Sent: bar.sent,
 	})
-	if err != nil {
-		_ = write(streams.Err, stats)
-		return unreachable(to.URL, err)
+	bar.finish()
+	if stats.File != "" {
+		err = errors.Join(err, write(streams.Out, stats))
 	}
-	return write(streams.Out, stats)
+	return unreachable(to.URL, err)
+}
+
+// onceRetries bounds how long a run waits for the receiver that is to end.
+const onceRetries = 5 * time.Minute
+
+func (f *tailFlags) patience() time.Duration {
+	if f.once && f.maxRetry == 0 {
+		return onceRetries
+	}
+	return f.maxRetry
 }
 
 // logger returns what is said on the way: of a run that ends by itself, only
 // what somebody should know.
 func (f *tailFlags) logger(w io.Writer) *slog.Logger {
-	level := slog.LevelInfo
+	c := app.LogConfig{Level: "info", Format: "text"}
 	if f.once {
-		level = slog.LevelWarn
+		c.Level = "warn"
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return c.NewLogger(w)
 }
 
 // openState opens the file of the position.
