@@ -87,6 +87,9 @@ func (f *follower) atEnd() (line, error) {
 // follow goes on with the source's successor.
 func (f *follower) follow(next *file) error {
 	p, expected := f.position(), f.expected
+	if expected.is(f.source) {
+		expected = nil // it was the source that had been compressed before it could be known
+	}
 	err := f.open(*next, 0)
 	switch {
 	case errors.Is(err, errMoved):
@@ -101,11 +104,8 @@ func (f *follower) follow(next *file) error {
 // that was read.
 func (f *follower) checked() (moved bool, err error) {
 	other, err := f.source.rewritten()
-	if err != nil {
+	if err != nil || !other {
 		return false, err
-	}
-	if !other {
-		return false, f.source.grow()
 	}
 	p := f.position()
 	return true, settled(func() error { return f.relocate(p, gapRewritten) })

@@ -16,8 +16,10 @@ const (
 	// keptLine is how much of a longer line is kept: what the receiver keeps of a
 	// dead letter.
 	keptLine = 4 << 20
-	// readSize is how much is read at once.
+	// readSize is how much is read at once, at least.
 	readSize = 256 << 10
+	// keepSize is how much memory is kept behind a long line.
+	keepSize = 4 << 20
 )
 
 // line is a line of a file. Its text is valid until the next one is read.
@@ -94,7 +96,7 @@ func (l *lines) fill() error {
 	if cap(l.buf)-len(l.buf) < readSize {
 		kept := l.buf[l.start:]
 		next := l.buf[:0]
-		if len(kept)+readSize > cap(l.buf) {
+		if len(kept)+readSize > cap(l.buf) || (cap(l.buf) > keepSize && len(kept) < readSize) {
 			next = make([]byte, 0, 2*len(kept)+readSize)
 		}
 		l.buf = append(next, kept...)

@@ -3,9 +3,7 @@ package tail
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"syscall"
 )
@@ -25,15 +23,10 @@ type print struct {
 	Hash  string `json:"sha256"`
 }
 
-// printOf reads the print of a file's plain text, of so many bytes, or of as
-// many as there are.
-func printOf(r io.Reader, bytes int) (print, error) {
-	h := sha256.New()
-	n, err := io.CopyN(h, r, int64(bytes))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return print{}, err
-	}
-	return print{Bytes: int(n), Hash: hex.EncodeToString(h.Sum(nil))}, nil
+// printOf returns the print of a file that begins so.
+func printOf(first []byte) print {
+	sum := sha256.Sum256(first)
+	return print{Bytes: len(first), Hash: hex.EncodeToString(sum[:])}
 }
 
 // nodeOf returns device and inode of a file as a word, "" where there are none.

@@ -56,12 +56,14 @@ func (s *source) begin(want print) error {
 	}
 	s.node = nodeOf(info)
 	_, s.packed = plainName(s.path)
-	if got, err := s.read(want.Bytes); err != nil || (want.Bytes > 0 && got != want) {
-		return errors.Join(err, errOther)
-	}
-	if s.print, err = s.read(printBytes); err != nil && !s.packed {
+	first, err := s.first(printBytes)
+	if err != nil && !s.packed {
 		return err
 	}
+	if want.Bytes > 0 && (len(first) < want.Bytes || printOf(first[:want.Bytes]) != want) {
+		return errOther
+	}
+	s.print = printOf(first)
 	if s.packed {
 		return s.skip()
 	}
@@ -94,17 +96,23 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// read returns the print of so many first bytes.
-func (s *source) read(bytes int) (print, error) {
+// first returns so many first bytes, or as many as there are.
+func (s *source) first(most int) ([]byte, error) {
 	var r io.Reader = io.NewSectionReader(s.file, 0, 1<<62)
 	if s.packed {
 		plain, err := audit.Decompress(r)
 		if err != nil {
-			return print{}, err
+			return nil, err
 		}
 		r = plain
 	}
-	return printOf(r, bytes)
+	return io.ReadAll(io.LimitReader(r, int64(most)))
+}
+
+// begins reports whether the file begins as a print says.
+func (s *source) begins(as print) (bool, error) {
+	first, err := s.first(as.Bytes)
+	return err == nil && printOf(first) == as, err
 }
 
 // next returns the next complete line, io.EOF where there is none now.
@@ -129,7 +137,8 @@ func (s *source) rest() line {
 }
 
 // rewritten reports whether the file is not the one any more that was read: it
-// was cut, or cut and written anew.
+// was cut, or cut and written anew. Of one that was short when it was opened, it
+// makes the print longer.
 func (s *source) rewritten() (bool, error) {
 	if s.packed {
 		return false, nil
@@ -138,24 +147,16 @@ func (s *source) rewritten() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if info.Size() < s.offset+s.lines.unfinished() {
+	first, err := s.first(printBytes)
+	if err != nil {
+		return false, err
+	}
+	known := s.print.Bytes
+	if info.Size() < s.offset+s.lines.unfinished() || len(first) < known || printOf(first[:known]) != s.print {
 		return true, nil
 	}
-	now, err := s.read(s.print.Bytes)
-	return now != s.print, err
-}
-
-// grow makes the print of a file longer that was short when it was opened. The
-// file is not rewritten.
-func (s *source) grow() error {
-	if s.packed || s.print.Bytes == printBytes {
-		return nil
-	}
-	longer, err := s.read(printBytes)
-	if err == nil {
-		s.print = longer
-	}
-	return err
+	s.print = printOf(first)
+	return false, nil
 }
 
 // size returns the file's bytes on disk and when it was written to.

@@ -73,6 +73,15 @@ type begun struct {
 	print print
 }
 
+// is reports whether a source begins alike.
+func (b *begun) is(s *source) bool {
+	if b == nil {
+		return false
+	}
+	same, err := s.begins(b.print)
+	return err == nil && same
+}
+
 // expect notes what is to be read after the source, while it is there: it may be
 // removed before its turn comes.
 func (f *follower) expect(newer []file) {
@@ -92,10 +101,7 @@ func (f *follower) expect(newer []file) {
 // surprise says so where the source is not what was seen to follow the file
 // before it, which was left at p.
 func (f *follower) surprise(p Position, expected *begun) {
-	if expected == nil {
-		return
-	}
-	if got, err := f.source.read(expected.print.Bytes); err == nil && got == expected.print {
+	if expected == nil || expected.is(f.source) {
 		return
 	}
 	p.Path, p.Offset = expected.path, 0
