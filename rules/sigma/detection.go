@@ -91,14 +91,14 @@ func (c *converter) selections(s *source, n ast.Node) []named {
 
 // conditions converts the condition; each of a list is enough.
 func (c *converter) conditions(s *source, section sections, selections []named) *detection {
-	n := section["condition"].valueOrNil()
-	if n == nil {
-		s.refuse(s.members["detection"], "detection.condition", "there is none")
-		return &detection{when: never}
-	}
-	texts := s.texts("detection.condition", n)
 	d := &detection{when: never}
-	if len(texts) > maxConditions {
+	n := section["condition"].valueOrNil()
+	texts := s.texts("detection.condition", n)
+	switch {
+	case len(texts) == 0:
+		s.refuse(s.members["detection"], "detection.condition", "there is none")
+		return d
+	case len(texts) > maxConditions:
 		s.refuse(n, "detection.condition", "at most %d conditions are read", maxConditions)
 		return d
 	}

@@ -38,6 +38,7 @@ type field struct {
 	known   []string                             // all that it can be, where that is fixed
 	value   func(text string, whole bool) string // writes a value, or a part of one, as the field has it
 	address bool
+	keyed   bool // a value of labels or their kin: always a text
 	body    bool
 	note    string // what is worth knowing of it
 }

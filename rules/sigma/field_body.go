@@ -168,7 +168,7 @@ func objectField(way string) *field {
 	subject := "object"
 	for i, part := range parts {
 		if i > 0 && slices.Contains(mapFields, parts[i-1]) {
-			f.subject, f.holds = step(subject, strings.Join(parts[i:], ".")), anyType
+			f.subject, f.keyed = step(subject, strings.Join(parts[i:], ".")), true
 			return f
 		}
 		subject = step(subject, part)
@@ -177,9 +177,7 @@ func objectField(way string) *field {
 			subject = "#"
 		}
 	}
-	if strings.HasPrefix(subject, "object") || subject == "#" || strings.HasPrefix(subject, "#?") {
-		f.subject = subject
-	}
+	f.subject = subject
 	return f
 }
 

@@ -284,13 +284,12 @@ func (c *comparison) cidr(v scalar) *expression {
 // it is of another type than the value, the condition cannot be answered.
 func (c *comparison) part(v scalar) *expression {
 	s := c.field.subject
-	keyed := strings.HasSuffix(s, "]") // of labels and their kin: always a text
 	switch {
 	case c.match == "lt" || c.match == "lte" || c.match == "gt" || c.match == "gte":
 		return c.ordered("("+s+" ?? 0)", v)
-	case c.match == "" && !keyed && (v.kind == boolean || v.text == "true" || v.text == "false"):
+	case c.match == "" && !c.field.keyed && (v.kind == boolean || v.text == "true" || v.text == "false"):
 		return equals(s, strings.ToLower(v.text))
-	case c.match == "" && !keyed && v.kind == integer:
+	case c.match == "" && !c.field.keyed && v.kind == integer:
 		return c.numberIs(s, v)
 	default:
 		return c.text(v)

@@ -19,7 +19,7 @@ const (
 	MaxFileBytes     = 1 << 20
 	maxDocumentBytes = 64 << 10
 	maxDocumentLines = 2_000
-	maxNesting       = 32
+	maxNesting       = 500 // brackets
 	maxConditions    = 20  // of one rule; each is enough
 	maxValues        = 400 // of one rule: an expression has at most 500 nodes
 	maxSelections    = 100 // of one rule

@@ -90,22 +90,26 @@ func tooMuch(text string, lines int) string {
 	if len(text) > maxDocumentBytes || lines > maxDocumentLines {
 		return fmt.Sprintf("the document has %d bytes in %d lines, at most %d in %d are read", len(text), lines, maxDocumentBytes, maxDocumentLines)
 	}
-	open, depth := 0, 0
+	if open := brackets(text); open > maxNesting {
+		return fmt.Sprintf("it leaves %d brackets open, at most %d are read", open, maxNesting)
+	}
+	return ""
+}
+
+// brackets returns how many are open at most. Those in quotes count too: a rule
+// has few.
+func brackets(text string) int {
+	open, most := 0, 0
 	for i := range len(text) {
 		switch text[i] {
 		case '[', '{':
 			open++
 		case ']', '}':
 			open = max(open-1, 0)
-		case '\n':
-			open = 0 // what is opened in one line and closed in another is shallow
 		}
-		depth = max(depth, open)
+		most = max(most, open)
 	}
-	if depth > maxNesting {
-		return fmt.Sprintf("a line opens %d brackets, at most %d are read", depth, maxNesting)
-	}
-	return ""
+	return most
 }
 
 func syntax(err error) (line int, message string) {
