@@ -15,6 +15,7 @@ var layers = map[string][]string{
 	"audit":               {},
 	"stream":              {},
 	"rules":               {"audit"},
+	"rules/sigma":         {"audit", "rules"},
 	"detect":              {"audit", "rules"},
 	"detect/ruletest":     {"audit", "rules", "detect"},
 	"internal/query":      {"audit", "rules", "detect"},

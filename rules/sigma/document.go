@@ -143,7 +143,7 @@ func (s *source) tags() []string {
 		tags = append(tags, "sigma."+s.id)
 	}
 	for i, t := range tags {
-		t = cut(clean(t), 100)
+		t = strings.ToLower(cut(clean(t), 100))
 		if !plainTag.MatchString(t) {
 			t = quote(t)
 		}

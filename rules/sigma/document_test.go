@@ -18,7 +18,7 @@ author: A "B" C
 license: DRL-1.1
 description: "one\ntwo # three\n\n  four: \e[2J five"
 references: [https://example.org/?a=b#c]
-tags: [attack.t1552.007, cve.2026-1, "x: y", 12]
+tags: [attack.T1552.007, cve.2026-1, "x: y", 12]
 level: CRITICAL
 falsepositives: ["a: b", 'c "d"']
 `+detected))

@@ -39,6 +39,7 @@ type field struct {
 	value   func(text string, whole bool) string // writes a value, or a part of one, as the field has it
 	address bool
 	keyed   bool // a value of labels or their kin: always a text
+	whole   bool // an object, or a list of them: no single value
 	body    bool
 	note    string // what is worth knowing of it
 }

@@ -90,6 +90,9 @@ func bodyField(name string) *field {
 		return derivedField(workloadFields, long)
 	}
 	for _, body := range bodies {
+		if name+"." == body {
+			return &field{subject: "object", holds: anyType, body: true, whole: true}
+		}
 		rest, ok := strings.CutPrefix(name, body)
 		if !ok {
 			continue
@@ -148,6 +151,14 @@ var listFields = []string{
 	"volumeClaimTemplates", "volumeMounts", "volumes", "webhooks",
 }
 
+// objectFields are the parts of objects that are objects, or lists of them.
+var objectFields = []string{
+	"affinity", "capabilities", "clientConfig", "conditions", "containers", "egress", "env", "envFrom", "ephemeralContainers", "from",
+	"hostAliases", "imagePullSecrets", "ingress", "initContainers", "jobTemplate", "managedFields", "metadata", "ownerReferences", "podSelector",
+	"ports", "resourceAttributes", "roleRef", "rules", "secrets", "securityContext", "selector", "spec", "status", "subjects", "sysctls",
+	"template", "to", "tolerations", "versions", "volumeClaimTemplates", "volumeMounts", "volumes", "webhooks",
+}
+
 // mapFields are the parts of objects whose keys are not fixed: what follows is
 // one key, dots and all.
 var mapFields = []string{"annotations", "labels", "data", "stringData", "binaryData", "nodeSelector", "matchLabels", "limits", "requests"}
@@ -177,7 +188,8 @@ func objectField(way string) *field {
 			subject = "#"
 		}
 	}
-	f.subject = subject
+	last := parts[len(parts)-1]
+	f.subject, f.whole = subject, slices.Contains(objectFields, last) || slices.Contains(mapFields, last)
 	return f
 }
 

@@ -59,6 +59,8 @@ func TestFields(t *testing.T) {
 	f(`requestObject.spec.ports.0.port: 22`, `any(items(object.spec.ports), #?.port == 22)`)
 	f(`requestObject.spec.initContainers.args|contains: x`, `any(items(object.spec.initContainers), any(items(#?.args), lower(# ?? "") contains "x"))`)
 	f(`requestObject.spec.groups: [system:masters]`, `any(items(object.spec.groups), lower(# ?? "") == "system:masters")`)
+	f(`requestObject.spec.initContainers|exists: true`, `any(items(object.spec.initContainers), # != nil)`)
+	f(`responseObject: null`, `object == nil`)
 	f(`requestObject.spec.in.x-y: z`, `lower(object.spec["in"]["x-y"] ?? "") == "z"`)
 }
 

@@ -127,6 +127,9 @@ func (c *comparison) value(v scalar) (e *expression, aboutElement bool) {
 		return not(c.wrap(c.present(v))), false
 	case v.kind == null || v.text == "" && c.match == "":
 		return not(c.wrap(c.present(v))), false
+	case c.field.whole:
+		c.source.refuse(v.node, c.label, "it is an object, not a text: name the field of it that is meant")
+		return never, true
 	}
 	switch c.field.holds {
 	case numberType:

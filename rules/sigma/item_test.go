@@ -104,6 +104,9 @@ func TestItemsThatAreNotConverted(t *testing.T) {
 	f(`responseStatus.code|gt: many`, `refused: gt wants a whole number`)
 	f(`actor.impersonating|contains: t`, `refused: it is true or false`)
 	f(`actor.impersonating: '*'`, `refused: whether it was given is not known`)
+	f(`requestObject|contains: privileged`, `refused: it is an object, not a text`)
+	f(`requestObject.spec.containers|contains: privileged`, `refused: it is an object, not a text`)
+	f(`requestObject.metadata.labels: x`, `refused: it is an object, not a text`)
 	f(`'': [x]`, `refused: keywords look for a text`)
 	f(`verb: create`+strings.Repeat("\n    a: b", 2), `refused: this is no YAML`)
 
