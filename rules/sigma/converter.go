@@ -34,11 +34,11 @@ func (c *converter) classify(s *source) {
 	if s.refused {
 		return
 	}
-	for _, name := range []string{s.id, s.name} {
+	for key, name := range map[string]string{"id": s.id, "name": s.name} {
 		switch first := c.named[name]; {
 		case name == "":
 		case first != nil:
-			s.say(Note, nil, "", "%s:%d is named %q too: correlations mean that one", first.file, first.line, cut(clean(name), 80))
+			s.say(Note, s.members[key], key, "%s:%d is named %q too: correlations mean that one", first.file, first.line, cut(clean(name), 80))
 		default:
 			c.named[name] = s
 		}

@@ -163,6 +163,15 @@ func TestFilesReferToOneAnother(t *testing.T) {
 	}
 }
 
+// Where two rules have one name, correlations mean the first, and that is said.
+func TestNamesThatAreTaken(t *testing.T) {
+	src := "title: A\nname: a\nlevel: low\n" + detected + "---\ntitle: B\nlevel: low\nname: a\n" + detected
+	out := Convert([]File{{"x.yml", []byte(src)}}, nil)
+	if len(out[0].Problems) != 0 || len(out[1].Problems) != 1 || out[1].Problems[0].Field != "name" || out[1].Problems[0].Line != 9 {
+		t.Errorf("problems: %v, %v", out[0].Problems, out[1].Problems)
+	}
+}
+
 func TestOldAggregations(t *testing.T) {
 	f := func(condition, timeframe string, want rules.Window, by int) {
 		t.Helper()
