@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,25 +86,25 @@ func TestSendsAgainUntilAccepted(t *testing.T) {
 func TestRefusalForGood(t *testing.T) {
 	in(t, func(r *tailTest) {
 		refused := &ingest.StatusError{Code: 401, Status: "401 Unauthorized", Text: "no"}
-		mended := false
+		var mended atomic.Bool
 		r.refuse = func(context.Context, int) error {
-			if mended {
+			if mended.Load() {
 				return nil
 			}
 			return refused
 		}
 		r.events("a")
-		if _, err := r.run(r.t.Context()); !errors.Is(err, refused) || r.posts != 1 {
-			t.Errorf("got %v after %d requests", err, r.posts)
+		if _, err := r.run(r.t.Context()); !errors.Is(err, refused) || r.posted() != 1 {
+			t.Errorf("got %v after %d requests", err, r.posted())
 		}
 		l := r.start()
 		defer l.ends()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if r.posts < 60 {
-			t.Errorf("%d requests in an hour", r.posts)
+		if n := r.posted(); n < 60 {
+			t.Errorf("%d requests in an hour", n)
 		}
-		mended = true
+		mended.Store(true)
 		time.Sleep(time.Minute)
 		l.want("a")
 	})
@@ -161,7 +162,7 @@ func TestEndsWithWhatItRead(t *testing.T) {
 		l := r.start()
 		time.Sleep(pollEvery)
 		synctest.Wait()
-		if r.posts > 0 {
+		if r.posted() > 0 {
 			t.Fatal("it was sent at once")
 		}
 		l.ends()

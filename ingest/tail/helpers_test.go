@@ -81,6 +81,13 @@ func (r *receiver) took() string {
 	return strings.Join(r.ids, " ")
 }
 
+// posted returns how many bodies came, refused or not.
+func (r *receiver) posted() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.posts
+}
+
 // logged is a log that many goroutines write.
 type logged struct {
 	mu sync.Mutex

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,7 +193,7 @@ func TestWritersAtRandom(t *testing.T) {
 			r := newTailTest(t)
 			synctest.Test(t, func(t *testing.T) {
 				r.t, r.receiver.t = t, t
-				w := &randomWriter{tailTest: r, Rand: rand.New(rand.NewPCG(seed, 1))}
+				w := &randomWriter{tailTest: r, Rand: rand.New(rand.NewPCG(seed, 1)), answers: rand.New(rand.NewPCG(seed, 2))}
 				r.refuse = w.refuse
 				w.run()
 			})
@@ -206,17 +207,16 @@ type randomWriter struct {
 	ids     []string // written
 	part    string   // of a line: what is missing of it
 	minute  int
-	calm    bool // the receiver accepts
-	refused int
+	calm    atomic.Bool // the receiver accepts
+	answers *rand.Rand
 }
 
-// refuse is called by the tail's goroutine, while none of the test's runs.
+// refuse is called by the tail's goroutine.
 func (w *randomWriter) refuse(context.Context, int) error {
-	if w.calm || w.IntN(3) > 0 {
+	if w.calm.Load() || w.answers.IntN(3) > 0 {
 		return nil
 	}
-	w.refused++
-	return &ingest.StatusError{Code: 503, RetryAfter: time.Duration(w.IntN(2)) * time.Second}
+	return &ingest.StatusError{Code: 503, Status: "503", RetryAfter: time.Duration(w.answers.IntN(2)) * time.Second}
 }
 
 func (w *randomWriter) run() {
@@ -236,7 +236,7 @@ func (w *randomWriter) run() {
 	if w.part != "" {
 		w.line()
 	}
-	w.calm = true
+	w.calm.Store(true)
 	time.Sleep(time.Minute)
 	synctest.Wait()
 	l.ends()
