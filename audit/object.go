@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	kjson "sigs.k8s.io/json"
 )
@@ -14,19 +15,41 @@ var ErrUnknown = errors.New("the event does not hold the object")
 
 // ObjectJSON returns the object as it stands after the request: responseObject,
 // else requestObject where that is the whole object (create, update), else
-// ErrUnknown. A Status that says how a request failed is not an object. Where the
+// ErrUnknown. What an API server answers in place of an object is none: how a
+// request failed, the table or the metadata that a client may ask for. Where the
 // response was left out, the request does not stand for it.
 func (e *Event) ObjectJSON() ([]byte, error) {
 	if e.ResponseObject == nil && e.Reduced().Concerns("responseObject") {
 		return nil, ErrUnknown
 	}
-	if e.ResponseObject != nil && bodyKind(e.ResponseObject) != "Status" {
+	if isWhole(e.ResponseObject) {
 		return e.ResponseObject, nil
 	}
-	if e.RequestObject != nil && (e.Verb == "create" || e.Verb == "update") {
+	if (e.Verb == "create" || e.Verb == "update") && isWhole(e.RequestObject) {
 		return e.RequestObject, nil
 	}
 	return nil, ErrUnknown
+}
+
+// isWhole reports whether a body is an object with all that it has.
+func isWhole(raw []byte) bool {
+	var meta struct {
+		Kind       string `json:"kind"`
+		APIVersion string `json:"apiVersion"`
+	}
+	if len(raw) == 0 || raw[0] != '{' || kjson.UnmarshalCaseSensitivePreserveInts(raw, &meta) != nil {
+		return false
+	}
+	switch group, _, _ := strings.Cut(meta.APIVersion, "/"); group {
+	case "v1":
+		return meta.Kind != "Status"
+	case "meta.k8s.io":
+		// Table, PartialObjectMetadata and lists of it: any client may ask for
+		// them, of what it creates too.
+		return false
+	default:
+		return true
+	}
 }
 
 // decodeObject decodes the object into v as the API server reads JSON.
@@ -48,13 +71,4 @@ func (e *Event) Object() (map[string]any, error) {
 		return nil, err
 	}
 	return object, nil
-}
-
-func bodyKind(raw []byte) string {
-	var meta struct {
-		Kind string `json:"kind"`
-	}
-	// What does not decode has no kind.
-	_ = kjson.UnmarshalCaseSensitivePreserveInts(raw, &meta)
-	return meta.Kind
 }
