@@ -248,8 +248,8 @@ func summarize(w io.Writer, files, findings int, s scan.Summary, took time.Durat
 	if s.Reduced > 0 {
 		fmt.Fprintf(w, "%s too large to be looked at whole\n", plural(s.Reduced, "event"))
 	}
-	if len(s.Blind) > 0 {
-		fmt.Fprintf(w, "%s could not see all they look for: the audit policy did not record it (%s)\n", plural(int64(len(s.Blind)), "rule"), counts(s.Blind))
+	for _, line := range blindLines(s.Blind) {
+		fmt.Fprintln(w, line)
 	}
 	if len(s.Failed) > 0 {
 		fmt.Fprintf(w, "%s could not be evaluated on some events (%s)\n", plural(int64(len(s.Failed)), "rule"), counts(s.Failed))

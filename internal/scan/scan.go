@@ -47,9 +47,17 @@ type Summary struct {
 	Redacted int64                  // those that hold hashes in place of values
 	Reduced  int64                  // those that were too large and lost a part
 	Skipped  map[string]int64       // by reason
-	Blind    map[rules.RuleID]int64 // evaluations that lacked what was not recorded
+	Blind    map[Blindness]int64    // evaluations that lacked what was not recorded
 	Failed   map[rules.RuleID]int64 // evaluations that the condition could not make
 	Windows  detect.Stats
+}
+
+// Blindness says which rule could not see what was done to which resource, and
+// why. There are few: what clients chose is not in it.
+type Blindness struct {
+	Rule     rules.RuleID
+	Resource string // of Kubernetes itself, or [audit.OtherResource]
+	Gap      audit.Gap
 }
 
 // Scanner scans files, merged by the times of their events. It is used by one
@@ -74,7 +82,7 @@ func New(c Config) *Scanner {
 		windows: detect.NewWindows(c.Rules, detect.Limits{}),
 		summary: Summary{
 			Skipped: map[string]int64{},
-			Blind:   map[rules.RuleID]int64{},
+			Blind:   map[Blindness]int64{},
 			Failed:  map[rules.RuleID]int64{},
 		},
 	}
@@ -179,7 +187,7 @@ func (s *Scanner) match(event *audit.Event) {
 	for _, n := range s.matcher.Notes() {
 		switch n.Outcome {
 		case detect.OutcomeBlind:
-			s.summary.Blind[n.Rule]++
+			s.summary.Blind[Blindness{n.Rule, event.KnownResource(), event.Gap()}]++
 		case detect.OutcomeFailed:
 			s.summary.Failed[n.Rule]++
 		}

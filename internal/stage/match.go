@@ -33,6 +33,7 @@ type matchMetrics struct {
 	lost     prometheus.Counter
 	matches  *prometheus.CounterVec
 	outcomes *prometheus.CounterVec
+	blind    *prometheus.CounterVec
 	retries  *prometheus.CounterVec
 }
 
@@ -46,10 +47,12 @@ func NewMatching(set *rules.Set, log stream.Producer, logger *slog.Logger, reg p
 			[]string{"rule"}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_outcomes_total", Help: "Evaluations that gave no match: blind (the event does not hold what the rule needs), failed, excepted."},
 			[]string{"rule", "outcome"}),
+		blind: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_blind_total", Help: "Evaluations that were blind, by the level of recording that would let the rule see (Request, RequestResponse), or why none does (truncated, reduced, never)."},
+			[]string{"rule", "cluster", "resource", "needs"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_append_retries_total", Help: "Appends that were tried again because the log took no records."},
 			[]string{"topic"}),
 	}
-	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.retries)
+	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.blind, m.retries)
 	return &Matching{
 		set:     set,
 		logger:  logger,
@@ -152,11 +155,11 @@ func (b *matchBatch) one(e *topic.Event) error {
 		Event:     &b.event,
 	}
 	b.matches = b.matcher.Match(&in, b.matches[:0])
-	b.count()
+	b.count(e.Cluster)
 	return nil
 }
 
-func (b *matchBatch) count() {
+func (b *matchBatch) count(cluster audit.ClusterID) {
 	m := b.stage.metrics
 	m.events.Inc()
 	for i := range b.matches {
@@ -164,6 +167,9 @@ func (b *matchBatch) count() {
 	}
 	for _, n := range b.matcher.Notes() {
 		m.outcomes.WithLabelValues(string(n.Rule), string(n.Outcome)).Inc()
+		if n.Outcome == detect.OutcomeBlind {
+			m.blind.WithLabelValues(string(n.Rule), string(cluster), b.event.KnownResource(), string(b.event.Gap())).Inc()
+		}
 		if n.Err != nil {
 			b.stage.logger.Debug("a rule could not be evaluated", "rule", n.Rule, "error", n.Err)
 		}
