@@ -152,12 +152,15 @@ func order(files []file) {
 func stamp(f file) (int64, bool) {
 	const layout = "2006-01-02T15-04-05.000"
 	name, _ := plainName(filepath.Base(f.path))
-	name = strings.TrimSuffix(name, filepath.Ext(name))
-	if len(name) < len(layout) {
-		return 0, false
+	for _, name := range []string{strings.TrimSuffix(name, filepath.Ext(name)), name} {
+		if len(name) < len(layout) {
+			continue
+		}
+		if t, err := time.Parse(layout, name[len(name)-len(layout):]); err == nil {
+			return t.UnixMilli(), true
+		}
 	}
-	t, err := time.Parse(layout, name[len(name)-len(layout):])
-	return t.UnixMilli(), err == nil
+	return 0, false
 }
 
 // number returns the place of audit.log.1, the last one, audit.log.2 and so on.
