@@ -24,6 +24,8 @@ const (
 	maxTests      = 200
 	maxTestEvents = 1000
 	maxBy         = 8
+	maxLines      = 20_000
+	maxOpen       = 100 // brackets of one document
 )
 
 // Parse reads the rules of one file. What has an error is left out; the others
@@ -33,6 +35,10 @@ func Parse(name string, src []byte, origin string) ([]*Rule, Problems) {
 	d := decoder{file: name, lines: strings.Split(string(src), "\n"), problems: &problems}
 	if len(src) > MaxFileBytes {
 		d.at(1, 1, "", "", fmt.Sprintf("the file has %d bytes, at most %d are read: split it", len(src), MaxFileBytes))
+		return nil, problems
+	}
+	if line, message := tooMuch(d.lines); message != "" {
+		d.at(line, 1, "", "", message)
 		return nil, problems
 	}
 	tree, err := parser.ParseBytes(src, 0)
@@ -58,6 +64,26 @@ func Parse(name string, src []byte, origin string) ([]*Rule, Problems) {
 	}
 	problems.sort()
 	return rules, problems
+}
+
+// tooMuch says why a file is not handed to the parser, and where: its time grows
+// faster than the number of lines and of brackets that are open. "" if it is.
+func tooMuch(lines []string) (line int, message string) {
+	if len(lines) > maxLines {
+		return maxLines, fmt.Sprintf("the file has %d lines, at most %d are read: split it", len(lines), maxLines)
+	}
+	open := 0
+	for i, text := range lines {
+		if strings.HasPrefix(text, "---") {
+			open = 0
+		}
+		open += strings.Count(text, "[") + strings.Count(text, "{")
+		open = max(0, open-strings.Count(text, "]")-strings.Count(text, "}"))
+		if open > maxOpen {
+			return i + 1, fmt.Sprintf("more than %d brackets are open here", maxOpen)
+		}
+	}
+	return 0, ""
 }
 
 func (d *decoder) syntax(err error) {

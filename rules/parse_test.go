@@ -121,3 +121,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What would keep the parser busy is refused before it.
+func TestHostileFilesAreRefusedAtOnce(t *testing.T) {
+	f := func(name, text, says string) {
+		t.Helper()
+		_, problems := Parse("x.yaml", []byte(text), OriginUser)
+		if len(problems) != 1 || !strings.Contains(problems[0].Message, says) {
+			t.Errorf("%s: %v, want one problem that says %q", name, problems, says)
+		}
+	}
+	f("brackets", "id: "+strings.Repeat("[", 100_000), "brackets are open")
+	f("braces over lines", "id: x\n"+strings.Repeat("a: {\n", 1_000), "brackets are open")
+	f("blank lines", "id: >-\n"+strings.Repeat("\n", 50_000), "lines")
+}
