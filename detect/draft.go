@@ -120,6 +120,7 @@ func (d *Draft) Finding(read func(offset int64) (*Match, error)) (Finding, error
 		State:       d.State,
 		Revision:    d.Revision,
 		Saturated:   d.Saturated,
+		Shadow:      rule.Mode == rules.ModeShadow,
 	}
 	for i, ref := range d.Refs {
 		m, err := read(ref.Offset)
@@ -135,6 +136,9 @@ func (d *Draft) Finding(read func(offset int64) (*Match, error)) (Finding, error
 			f.Namespace, f.Actor = m.Namespace, m.Event.User
 			f.Title = rule.Title.Render(m.Title, rules.Amounts{Count: d.Count, Distinct: d.Distinct, Within: rule.Window.Within})
 			f.FirstSeen = m.Event.Time
+			if len(rule.Cases) > 0 && m.Severity != "" {
+				f.Severity = string(m.Severity)
+			}
 		}
 		f.LastSeen = m.Event.Time
 		f.Events = append(f.Events, m.Event)

@@ -85,6 +85,8 @@ type Finding struct {
 	// Saturated says that members were left out of the count's bookkeeping:
 	// Count is then an upper estimate.
 	Saturated bool `json:"saturated,omitempty"`
+	// Shadow says that the rule is tried out: the finding is never routed.
+	Shadow bool `json:"shadow,omitempty"`
 }
 
 // MaxListed is how many events a finding lists at most.

@@ -33,8 +33,10 @@ type Match struct {
 	Key       Key             `json:"key"`
 	Cluster   audit.ClusterID `json:"cluster"`
 	Namespace string          `json:"namespace,omitempty"`
-	Title     []string        `json:"title,omitempty"` // values of the title's placeholders
-	Value     string          `json:"value,omitempty"` // of the field that the window counts
+	Title     []string        `json:"title,omitempty"`    // values of the title's placeholders
+	Value     string          `json:"value,omitempty"`    // of the field that the window counts
+	Severity  rules.Severity  `json:"severity,omitempty"` // where the rule's depends on the event
+	Shape     string          `json:"shape,omitempty"`    // of the rule: with what else it may be gathered
 	Event     EventRef        `json:"event"`
 }
 
@@ -154,6 +156,10 @@ func (m *Matcher) match(p *part, in *Input, dst []Match) []Match {
 			return dst
 		}
 	}
+	var severity rules.Severity
+	if len(r.Cases) > 0 {
+		severity = r.SeverityOn(m.machine)
+	}
 	in.identify()
 	m.scope.RequestID = in.RequestID
 	by := r.Parts[p.number].By
@@ -173,6 +179,8 @@ func (m *Matcher) match(p *part, in *Input, dst []Match) []Match {
 		Namespace: cut(in.Event.ObjectRef.Namespace, maxRefText),
 		Title:     r.Title.Values(&m.scope),
 		Value:     value,
+		Severity:  severity,
+		Shape:     r.Shape,
 		Event:     newEventRef(in),
 	})
 }

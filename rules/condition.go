@@ -33,6 +33,9 @@ type Condition struct {
 	uses    map[string]*use
 	needs   []requirement
 	fields  []*Field // all that it reads
+	machine []string // the text of the parts that are left to the virtual machine
+
+	place func(offset int) (line, column int) // of the text in its file; nil outside of one
 }
 
 // String returns the condition as it was written.
@@ -40,6 +43,20 @@ func (c *Condition) String() string { return c.text }
 
 // Fields returns what the condition reads, in the vocabulary's order.
 func (c *Condition) Fields() []*Field { return c.fields }
+
+// problem is one at a part of the condition; nil is the whole of it.
+func (c *Condition) problem(n ast.Node, message string) Problem {
+	p := Problem{Line: 1, Column: 1, Text: c.text, Message: message}
+	offset := 0
+	if n != nil {
+		offset = n.Location().From
+		p.Text = n.String()
+	}
+	if c.place != nil {
+		p.Line, p.Column = c.place(offset)
+	}
+	return p
+}
 
 // conditionError is a mistake in a condition: Line from 1, Column from 0, both
 // of the condition's own text.
@@ -79,6 +96,7 @@ func (c *Condition) compileParts() error {
 	}
 	parts := &closures{uses: map[string]*use{}}
 	parts.rest = func(n ast.Node) closure {
+		c.machine = append(c.machine, n.String())
 		part, compileErr := compilePart(n)
 		err = errors.Join(err, compileErr)
 		return part

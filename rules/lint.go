@@ -9,30 +9,32 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// Lint looks for rules that can never fire on a real event and for rules
-// without tests. The first are errors, the second too in builtin packs.
+// Lint looks for rules that can never fire on a real event, that are known to be
+// evaded, and that have no tests. The first are errors, the last too in builtin
+// packs; the others are warnings.
 func Lint(set *Set) Problems {
 	var problems Problems
 	for _, r := range set.Rules {
-		add := func(field, message string, warning bool) {
-			problems = append(problems, Problem{File: r.File, Line: r.Line, Column: 1, Rule: r.ID, Field: field, Message: message, Warning: warning})
+		add := func(p Problem) {
+			p.File, p.Rule = r.File, r.ID
+			problems = append(problems, p)
 		}
-		for _, m := range lintCondition(r.When) {
-			add("when", m, false)
-		}
-		for i, step := range r.Window.Steps {
-			for _, m := range lintCondition(step.When) {
-				add(fmt.Sprintf("window.%s[%d]", r.Window.Kind, i), m, false)
+		for _, at := range r.conditions() {
+			for _, p := range lintCondition(at.condition) {
+				p.Field = at.field
+				add(p)
+			}
+			for _, p := range evasions(at.condition, at.joined) {
+				p.Field, p.Warning = at.field, true
+				add(p)
 			}
 		}
-		if until := r.Window.Until; until != nil {
-			for _, m := range lintCondition(until.When) {
-				add("window.until", m, false)
-			}
-		}
-		for _, e := range r.Exceptions {
-			for _, m := range lintCondition(e.When) {
-				add("exceptions", m, false)
+		for i := range r.Exceptions {
+			if e := &r.Exceptions[i]; e.change == nil { // what comes from outside has been looked at
+				for _, p := range lintException(e) {
+					p.Field = "exceptions"
+					add(p)
+				}
 			}
 		}
 		lintTests(r, add)
@@ -40,8 +42,38 @@ func Lint(set *Set) Problems {
 	return problems
 }
 
-func lintTests(r *Rule, add func(field, message string, warning bool)) {
-	warning := r.Origin != OriginBuiltin
+// placed is a condition with the field of the rule that it stands in.
+type placed struct {
+	field     string
+	condition *Condition
+	joined    bool // with other steps by the object's name: a collection has none
+}
+
+// conditions lists what a rule looks for: its condition and those of its window.
+func (r *Rule) conditions() []placed {
+	var all []placed
+	if r.When != nil {
+		all = append(all, placed{field: "when", condition: r.When})
+	}
+	step := func(field string, s *Step) {
+		by := s.By
+		if len(by) == 0 {
+			by = r.By
+		}
+		all = append(all, placed{field, s.When, slices.ContainsFunc(by, namesObject)})
+	}
+	for i := range r.Window.Steps {
+		step(fmt.Sprintf("window.%s[%d]", r.Window.Kind, i), &r.Window.Steps[i])
+	}
+	if r.Window.Until != nil {
+		step("window.until", r.Window.Until)
+	}
+	return all
+}
+
+func namesObject(f Field) bool { return f.Name == "objectRef.name" || f.Name == "object.key" }
+
+func lintTests(r *Rule, add func(Problem)) {
 	fires, silent := 0, 0
 	for _, t := range r.Tests {
 		if t.Findings > 0 {
@@ -50,12 +82,24 @@ func lintTests(r *Rule, add func(field, message string, warning bool)) {
 			silent++
 		}
 	}
+	missing := func(message string) {
+		add(Problem{Line: r.Line, Column: 1, Field: "tests", Message: message, Warning: r.Origin != OriginBuiltin})
+	}
 	if fires == 0 {
-		add("tests", "no test shows an event that the rule finds", warning)
+		missing("no test shows an event that the rule finds")
 	}
 	if silent == 0 {
-		add("tests", "no test shows an event that the rule leaves alone", warning)
+		missing("no test shows an event that the rule leaves alone")
 	}
+}
+
+// lintException looks for an exception that never holds, or that anyone can claim.
+func lintException(e *Exception) Problems {
+	problems := lintCondition(e.When)
+	if p := claimed(e.When); p != nil {
+		problems = append(problems, *p)
+	}
+	return problems
 }
 
 // values lists what a field can be on an event that is matched. What an API
@@ -83,20 +127,20 @@ var hints = map[string]string{
 	"RequestReceived": "RequestReceived is stored and not matched: the request's outcome is not known there",
 }
 
-func lintCondition(c *Condition) []string {
-	if c == nil {
-		return nil
-	}
+func lintCondition(c *Condition) Problems {
 	tree, err := parser.Parse(c.text)
 	if err != nil {
-		return []string{err.Error()}
+		return Problems{c.problem(nil, err.Error())}
 	}
-	l := &linter{}
+	l := &linter{condition: c}
 	ast.Walk(&tree.Node, l)
 	return l.found
 }
 
-type linter struct{ found []string }
+type linter struct {
+	condition *Condition
+	found     Problems
+}
 
 func (l *linter) Visit(node *ast.Node) {
 	n, ok := (*node).(*ast.BinaryNode)
@@ -127,7 +171,7 @@ func (l *linter) compare(field, value ast.Node) {
 	if hint == "" {
 		hint = "it is one of " + strings.Join(slices.DeleteFunc(slices.Clone(known), func(s string) bool { return s == "" }), ", ")
 	}
-	l.found = append(l.found, fmt.Sprintf("%s is never %q: %s", name, s.Value, hint))
+	l.found = append(l.found, l.condition.problem(value, fmt.Sprintf("%s is never %q: %s", name, s.Value, hint)))
 }
 
 // dotted returns the name that a node spells, "" if it spells none.

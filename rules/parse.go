@@ -31,22 +31,35 @@ const (
 // Parse reads the rules of one file. What has an error is left out; the others
 // are returned all the same.
 func Parse(name string, src []byte, origin string) ([]*Rule, Problems) {
+	f, problems := ParseFile(name, src, origin)
+	return f.Rules, problems
+}
+
+// File is what one file holds.
+type File struct {
+	Rules   []*Rule
+	Changes []*Change // of rules that may stand elsewhere
+}
+
+// ParseFile reads all documents of one file. What has an error is left out; the
+// others are returned all the same.
+func ParseFile(name string, src []byte, origin string) (File, Problems) {
+	var found File
 	var problems Problems
 	d := decoder{file: name, lines: strings.Split(string(src), "\n"), problems: &problems}
 	if len(src) > MaxFileBytes {
 		d.at(1, 1, "", "", fmt.Sprintf("the file has %d bytes, at most %d are read: split it", len(src), MaxFileBytes))
-		return nil, problems
+		return found, problems
 	}
 	if line, message := tooMuch(d.lines); message != "" {
 		d.at(line, 1, "", "", message)
-		return nil, problems
+		return found, problems
 	}
 	tree, err := parser.ParseBytes(src, 0)
 	if err != nil {
 		d.syntax(err)
-		return nil, problems
+		return found, problems
 	}
-	var rules []*Rule
 	for _, doc := range tree.Docs {
 		if doc.Body == nil || doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType {
 			continue
@@ -57,13 +70,19 @@ func Parse(name string, src []byte, origin string) ([]*Rule, Problems) {
 			d.problem(alias, "", "anchors and aliases are not read in rule files: write the value out")
 			continue
 		}
-		if rule := d.document(doc.Body); len(problems[before:].Errors()) == 0 {
+		rule, change := d.document(doc.Body)
+		switch {
+		case len(problems[before:].Errors()) > 0:
+		case rule != nil:
 			rule.Origin, rule.File, rule.Source = origin, name, d.source(rule.Line)
-			rules = append(rules, rule)
+			found.Rules = append(found.Rules, rule)
+		default:
+			change.File, change.Source = name, d.source(change.Line)
+			found.Changes = append(found.Changes, change)
 		}
 	}
 	problems.sort()
-	return rules, problems
+	return found, problems
 }
 
 // tooMuch says why a file is not handed to the parser, and where: its time grows
@@ -131,14 +150,34 @@ func (d *decoder) source(line int) string {
 	return strings.TrimRight(strings.Join(d.lines[line-1:end], "\n"), "\n") + "\n"
 }
 
-func (d *decoder) document(n ast.Node) *Rule {
-	r := &Rule{Suppress: DefaultSuppress, Window: Window{Kind: Count, AtLeast: 1}}
-	r.Line, _ = position(n)
+// document reads a rule or a change, by its kind.
+func (d *decoder) document(n ast.Node) (*Rule, *Change) {
+	before := len(*d.problems)
 	members := d.members(n, "")
-	if members == nil {
-		return r
+	if len(*d.problems) > before {
+		return nil, nil
 	}
-	kind, id, severity, title := "rule", "", "", ""
+	kind := "rule"
+	for _, v := range members {
+		if v.Key.String() == "kind" {
+			d.text(&kind)("kind", v.Value)
+		}
+	}
+	switch kind {
+	case "rule":
+		return d.ruleDocument(n, members), nil
+	case string(KindOverride), string(KindException):
+		return nil, d.change(ChangeKind(kind), n)
+	default:
+		d.problem(n, "kind", "there are no documents of kind %q: want rule, override or exception", kind)
+		return nil, nil
+	}
+}
+
+func (d *decoder) ruleDocument(n ast.Node, members []*ast.MappingValueNode) *Rule {
+	r := &Rule{Suppress: DefaultSuppress, Window: Window{Kind: Count, AtLeast: 1}, Mode: ModeLive}
+	r.Line, _ = position(n)
+	id, title := "", ""
 	given := map[string]bool{}
 	by := defaultBy
 	note := func(read func(string, ast.Node)) func(string, ast.Node) {
@@ -152,11 +191,12 @@ func (d *decoder) document(n ast.Node) *Rule {
 		}
 	}
 	d.mapping(n, "", fields{
-		"kind":            d.text(&kind),
+		"kind":            func(string, ast.Node) {},
 		"id":              note(func(field string, n ast.Node) { d.id(field, n, id) }),
 		"title":           note(func(field string, n ast.Node) { d.text(&title)(field, n); d.title(field, n, title, &r.Title) }),
 		"description":     d.text(&r.Description),
-		"severity":        note(func(field string, n ast.Node) { d.text(&severity)(field, n); d.severity(field, n, severity) }),
+		"severity":        note(d.severity(r)),
+		"mode":            d.mode(&r.Mode),
 		"tags":            d.texts(&r.Tags),
 		"when":            note(d.condition(&r.When)),
 		"window":          func(field string, n ast.Node) { d.window(field, n, &r.Window, &by) },
@@ -166,10 +206,6 @@ func (d *decoder) document(n ast.Node) *Rule {
 		"false_positives": d.texts(&r.FalsePositives),
 		"tests":           func(field string, n ast.Node) { d.tests(field, n, &r.Tests) },
 	})
-	if kind != "rule" {
-		d.problem(n, "kind", "documents of kind %q are not read by this version: only rules are", kind)
-		return r
-	}
 	for _, field := range []string{"id", "title", "severity", "when"} {
 		if !given[field] && (field != "when" || r.Window.Kind != Sequence) {
 			d.problem(n, field, "a rule needs %s", field)
@@ -178,14 +214,15 @@ func (d *decoder) document(n ast.Node) *Rule {
 	if r.Suppress == 0 && (r.Window.Kind != Count || r.Window.AtLeast > 1) {
 		d.problem(n, "suppress", "0 makes each request a finding of its own: a window over many needs a length")
 	}
-	r.ID, r.Severity = RuleID(id), Severity(severity)
+	r.ID = RuleID(id)
 	for _, name := range by {
 		if f := lookup(name); f != nil {
 			r.By = append(r.By, *f)
 		}
 	}
 	r.makeParts()
-	r.Version = version(r)
+	r.Version, r.Shape = version(r), shape(r)
+	r.Written = r.Version
 	return r
 }
 
@@ -203,12 +240,6 @@ func (d *decoder) title(field string, n ast.Node, text string, dst *Template) {
 		d.problem(n, field, "%v", err)
 	}
 	*dst = t
-}
-
-func (d *decoder) severity(field string, n ast.Node, text string) {
-	if Severity(text).Rank() < 0 {
-		d.problem(n, field, "want info, low, medium, high or critical")
-	}
 }
 
 func (d *decoder) by(field string, n ast.Node, names []string) {
@@ -244,22 +275,31 @@ func (d *decoder) exceptions(field string, n ast.Node, dst *[]Exception) {
 	names := map[string]bool{}
 	d.sequence(n, field, func(field string, n ast.Node) {
 		var e Exception
-		d.mapping(n, field, fields{
-			"name":    d.text(&e.Name),
-			"when":    d.condition(&e.When),
-			"owner":   d.text(&e.Owner),
-			"ticket":  d.text(&e.Ticket),
-			"expires": d.date(&e.Expires),
-		})
-		if e.Name == "" || e.When == nil {
-			d.problem(n, field, "an exception needs a name and a condition (when)")
-		}
+		d.mapping(n, field, d.exception(&e))
+		d.whole(n, field, &e)
 		if names[e.Name] {
 			d.problem(n, field, "two exceptions are named %q", e.Name)
 		}
 		names[e.Name] = true
 		*dst = append(*dst, e)
 	})
+}
+
+// exception returns how the members of an exception are read.
+func (d *decoder) exception(e *Exception) fields {
+	return fields{
+		"name":    d.text(&e.Name),
+		"when":    d.condition(&e.When),
+		"owner":   d.text(&e.Owner),
+		"ticket":  d.text(&e.Ticket),
+		"expires": d.date(&e.Expires),
+	}
+}
+
+func (d *decoder) whole(n ast.Node, field string, e *Exception) {
+	if e.Name == "" || e.When == nil {
+		d.problem(n, field, "an exception needs a name and a condition (when)")
+	}
 }
 
 func (d *decoder) tests(field string, n ast.Node, dst *[]Test) {
@@ -269,10 +309,16 @@ func (d *decoder) tests(field string, n ast.Node, dst *[]Test) {
 		d.mapping(n, field, fields{
 			"name":     d.text(&t.Name),
 			"findings": d.integer(&t.Findings),
+			"expect": func(field string, n ast.Node) {
+				d.sequence(n, field, func(field string, n ast.Node) { t.Expect = append(t.Expect, d.expected(field, n)) })
+			},
 			"events": func(field string, n ast.Node) {
 				d.sequence(n, field, func(field string, n ast.Node) { t.Events = append(t.Events, d.testEvent(field, n)) })
 			},
 		})
+		if t.Findings < 0 && len(t.Expect) > 0 {
+			t.Findings = len(t.Expect)
+		}
 		if t.Name == "" || t.Findings < 0 || len(t.Events) == 0 {
 			d.problem(n, field, "a test needs a name, events, and how many findings they make")
 		}
@@ -284,6 +330,26 @@ func (d *decoder) tests(field string, n ast.Node, dst *[]Test) {
 	if len(*dst) > maxTests {
 		d.problem(n, field, "a rule has at most %d tests", maxTests)
 	}
+}
+
+// expected reads what a finding of a test holds.
+func (d *decoder) expected(field string, n ast.Node) Expected {
+	var e Expected
+	d.mapping(n, field, fields{
+		"count":    set(&e.Count, d.integer),
+		"distinct": set(&e.Distinct, d.integer),
+		"severity": d.severityWord(&e.Severity),
+		"key": func(field string, n ast.Node) {
+			e.Key = map[string]string{}
+			for _, v := range d.members(n, field) {
+				e.Key[v.Key.String()] = fmt.Sprint(d.value(v.Value, join(field, v.Key.String())))
+			}
+		},
+	})
+	if e.Count == nil && e.Distinct == nil && e.Severity == "" && len(e.Key) == 0 {
+		d.problem(n, field, "what is expected? give count, distinct, severity or key")
+	}
+	return e
 }
 
 // testEvent reads the fields of an event that matter to a test. "at" is the
@@ -364,6 +430,29 @@ func version(r *Rule) string {
 		write("exception", e.Name, text(e.When), e.Expires.Format(time.RFC3339))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// shape hashes what matches of a rule are gathered by: only those of one shape can
+// be gathered together.
+func shape(r *Rule) string {
+	h := sha256.New()
+	write := func(parts ...string) {
+		for _, p := range parts {
+			fmt.Fprintf(h, "%d:%s", len(p), p)
+		}
+	}
+	write("1", string(r.Window.Kind), strconv.Itoa(r.Window.AtLeast), r.Window.Within.String(), r.Window.Learn.String(),
+		strconv.FormatBool(r.Window.Ordered), strconv.FormatBool(r.Window.Until != nil), r.Suppress.String())
+	if r.Window.Value != nil {
+		write("value", r.Window.Value.Name)
+	}
+	for i := range r.Parts {
+		write("part")
+		for _, f := range r.Parts[i].By {
+			write("by", f.Name)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 func writeWindow(write func(...string), w *Window) {

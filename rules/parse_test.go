@@ -25,8 +25,8 @@ func TestProblems(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rules, problems := Parse(filepath.Base(file), src, OriginUser)
-			set, more := NewSet(rules)
+			found, problems := ParseFile(filepath.Base(file), src, OriginUser)
+			set, more := newSet([]File{found})
 			problems = append(problems, more...)
 			problems = append(problems, Lint(set)...)
 			problems.sort()

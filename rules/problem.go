@@ -17,6 +17,9 @@ type Problem struct {
 	Text    string `json:"text,omitempty"`  // the offending text
 	Message string `json:"message"`         // what is wrong, and what to do
 	Warning bool   `json:"warning,omitempty"`
+	// Aged marks warnings of what was right once: an exception that has expired, a
+	// change of a rule that is another now. They are said whenever rules are loaded.
+	Aged bool `json:"aged,omitempty"`
 }
 
 func (p Problem) Error() string {
@@ -52,6 +55,11 @@ func (ps Problems) Error() string {
 // Errors returns the problems that are no warnings.
 func (ps Problems) Errors() Problems {
 	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return p.Warning })
+}
+
+// Aged returns the warnings of what was right once.
+func (ps Problems) Aged() Problems {
+	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return !p.Aged })
 }
 
 func (ps Problems) sort() {

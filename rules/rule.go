@@ -7,7 +7,10 @@
 package rules
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,9 +45,12 @@ const (
 type Rule struct {
 	ID             RuleID
 	Version        string // hash of what decides: condition, window, by, suppress, exceptions
+	Written        string // the same of the rule as its own file has it, without changes from outside
 	Title          Template
 	Description    string
 	Severity       Severity
+	Cases          []SeverityCase // where Severity is another, the first that holds
+	Mode           Mode
 	Tags           []string
 	When           *Condition    // nil only where the window's steps say all
 	Window         Window        // which matches are a finding
@@ -55,11 +61,17 @@ type Rule struct {
 	Runbook        string
 	FalsePositives []string
 	Tests          []Test
+	Shape          string // hash of window, by and suppress: matches of another shape are not gathered with these
 
 	Origin string // OriginBuiltin or OriginUser
 	File   string
 	Line   int
 	Source string // the document's text
+
+	Disabled bool
+	Changes  []*Change          // from outside, in the order in which they were read
+	set      map[string]*Change // which change set a field
+	written  *Rule              // as its own file has it; nil: as it is
 }
 
 // Exception takes away what a rule would find. It holds only where its
@@ -70,6 +82,8 @@ type Exception struct {
 	Owner   string
 	Ticket  string
 	Expires time.Time // zero: never
+
+	change *Change // the document that adds it from outside; nil for the rule's own
 }
 
 // Test is a case that ships with its rule.
@@ -78,6 +92,34 @@ type Test struct {
 	Line     int
 	Events   []TestEvent
 	Findings int // how many findings the events make
+	Expect   []Expected
+}
+
+// Expected is what one of a test's findings holds; nil and "" are not looked at.
+type Expected struct {
+	Count    *int
+	Distinct *int
+	Severity Severity
+	Key      map[string]string // some fields of the key
+}
+
+// String says what is expected.
+func (e Expected) String() string {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	if e.Count != nil {
+		add("count %d", *e.Count)
+	}
+	if e.Distinct != nil {
+		add("distinct %d", *e.Distinct)
+	}
+	if e.Severity != "" {
+		add("severity %s", e.Severity)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Key)) {
+		add("%s=%s", name, e.Key[name])
+	}
+	return strings.Join(parts, ", ")
 }
 
 // TestEvent is an event of a test: only the fields that matter.

@@ -4,12 +4,7 @@ import (
 	"cmp"
 	"embed"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 )
 
 //go:embed packs/*.yaml
@@ -17,58 +12,24 @@ var packs embed.FS
 
 // Set is a set of rules with distinct ids, in order of id.
 type Set struct {
-	Rules []*Rule
+	Rules    []*Rule
+	Disabled []*Rule // by an override: not evaluated
 }
 
-// Rule returns the rule with an id, nil if there is none.
-func (s *Set) Rule(id RuleID) *Rule {
-	i, found := slices.BinarySearchFunc(s.Rules, id, func(r *Rule, id RuleID) int { return cmp.Compare(r.ID, id) })
+// Rule returns the rule with an id that is evaluated, nil if there is none.
+func (s *Set) Rule(id RuleID) *Rule { return find(s.Rules, id) }
+
+// Find returns the rule with an id, be it disabled; nil if there is none.
+func (s *Set) Find(id RuleID) *Rule {
+	return cmp.Or(find(s.Rules, id), find(s.Disabled, id))
+}
+
+func find(list []*Rule, id RuleID) *Rule {
+	i, found := slices.BinarySearchFunc(list, id, func(r *Rule, id RuleID) int { return cmp.Compare(r.ID, id) })
 	if !found {
 		return nil
 	}
-	return s.Rules[i]
-}
-
-// Sources says where the rules of a set come from.
-type Sources struct {
-	NoBuiltin bool     // leave the builtin packs out
-	Paths     []string // files, and directories of *.yaml and *.yml files
-}
-
-// Load reads rules. A file with mistakes never stops the others: the set holds
-// every rule that is right, the problems say what is wrong with the rest.
-func Load(sources Sources) (*Set, Problems) {
-	var all []*Rule
-	var problems Problems
-	add := func(name string, src []byte, origin string) {
-		found, ps := Parse(name, src, origin)
-		all = append(all, found...)
-		problems = append(problems, ps...)
-	}
-	if !sources.NoBuiltin {
-		for name, src := range builtin() {
-			add(name, src, OriginBuiltin)
-		}
-	}
-	for _, path := range sources.Paths {
-		files, err := ruleFiles(path)
-		if err != nil {
-			problems = append(problems, fileProblem(path, err))
-		}
-		for _, file := range files {
-			src, err := readFile(file)
-			if err != nil {
-				problems = append(problems, fileProblem(file, err))
-				continue
-			}
-			add(file, src, OriginUser)
-		}
-	}
-	set, ps := NewSet(all)
-	problems = append(problems, ps...)
-	problems = append(problems, Lint(set)...)
-	problems.sort()
-	return set, problems
+	return list[i]
 }
 
 func builtin() func(yield func(string, []byte) bool) {
@@ -89,44 +50,6 @@ func builtin() func(yield func(string, []byte) bool) {
 	}
 }
 
-func fileProblem(path string, err error) Problem {
-	return Problem{File: path, Line: 1, Column: 1, Message: err.Error()}
-}
-
-func ruleFiles(path string) ([]string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return []string{path}, nil
-	}
-	var files []string
-	err = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if ext := strings.ToLower(filepath.Ext(p)); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
-			files = append(files, p)
-		}
-		return nil
-	})
-	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("the directory holds no .yaml or .yml file")
-	}
-	return files, err
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	// One byte over the bound is enough for Parse to refuse the file.
-	return io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
-}
-
 // NewSet puts rules in order and leaves those out whose id is taken.
 func NewSet(all []*Rule) (*Set, Problems) {
 	var problems Problems
@@ -141,15 +64,21 @@ func NewSet(all []*Rule) (*Set, Problems) {
 			continue
 		}
 		byID[r.ID] = r
+		if r.Disabled {
+			set.Disabled = append(set.Disabled, r)
+			continue
+		}
 		set.Rules = append(set.Rules, r)
 	}
-	slices.SortFunc(set.Rules, func(a, b *Rule) int { return cmp.Compare(a.ID, b.ID) })
+	for _, list := range [][]*Rule{set.Rules, set.Disabled} {
+		slices.SortFunc(list, func(a, b *Rule) int { return cmp.Compare(a.ID, b.ID) })
+	}
 	return set, problems
 }
 
 // Streamed returns the rules that a stream can evaluate as a set, and the others.
 func (s *Set) Streamed() (streamed *Set, long []*Rule) {
-	streamed = &Set{}
+	streamed = &Set{Disabled: s.Disabled}
 	for _, r := range s.Rules {
 		if r.Streamed() {
 			streamed.Rules = append(streamed.Rules, r)

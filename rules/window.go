@@ -27,6 +27,7 @@ const (
 	MaxStreamed = 6 * time.Hour       // of within and suppress, for what runs in the stream
 	MaxWithin   = 90 * 24 * time.Hour // of within and learn
 	minWithin   = time.Second
+	minLearn    = time.Hour
 )
 
 // Window says which matches of a key are a finding. The zero value is a count
@@ -234,7 +235,7 @@ func (x *windowDecoder) checkSizes(field string, n ast.Node) {
 		}
 	case FirstSeen:
 		w.Learn = cmp.Or(x.learn, 14*24*time.Hour)
-		if w.Learn < time.Hour || w.Learn > MaxWithin {
+		if w.Learn < minLearn || w.Learn > MaxWithin {
 			x.problem(x.given["learn"], join(field, "learn"), "want 1h to %s", shortDuration(MaxWithin))
 		}
 	}

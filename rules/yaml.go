@@ -196,6 +196,9 @@ func (d *decoder) condition(dst **Condition) func(string, ast.Node) {
 			d.conditionProblem(n, field, text, err)
 			return
 		}
+		c.place = func(offset int) (line, column int) {
+			return d.inFile(n, text, lineOf(text, offset), columnOf(text, offset))
+		}
 		*dst = c
 	}
 }

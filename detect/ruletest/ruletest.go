@@ -5,6 +5,8 @@ package ruletest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
@@ -49,15 +51,10 @@ func run(r *rules.Rule, t *rules.Test) error {
 	var drafts []detect.Draft
 	var notes string
 	for i, te := range t.Events {
-		item, err := complete(te, i)
+		in, err := input(te, i)
 		if err != nil {
-			return fmt.Errorf("event %d: %w", i, err)
+			return err
 		}
-		var event audit.Event
-		if err := audit.Scan(item, &event); err != nil {
-			return fmt.Errorf("event %d is no audit event: %w", i, err)
-		}
-		in := detect.Input{Cluster: cluster, Event: &event}
 		for _, m := range matcher.Match(&in, nil) {
 			drafts = windows.Add(&m, log.Append(&m), drafts)
 		}
@@ -68,18 +65,45 @@ func run(r *rules.Rule, t *rules.Test) error {
 			}
 		}
 	}
-	found := map[detect.FindingID]bool{}
+	found := map[detect.FindingID]detect.Finding{}
 	for _, d := range windows.Finish(drafts) {
 		f, err := d.Finding(log.Read)
 		if err != nil {
 			return err
 		}
-		found[f.ID] = true
+		found[f.ID] = f
 	}
 	if len(found) != t.Findings {
 		return fmt.Errorf("%d findings, want %d%s", len(found), t.Findings, notes)
 	}
-	return nil
+	return expected(t.Expect, slices.SortedFunc(maps.Values(found), func(a, b detect.Finding) int { return slices.Compare(a.ID[:], b.ID[:]) }))
+}
+
+// Inputs returns the events of all tests of a rule.
+func Inputs(r *rules.Rule) ([]detect.Input, error) {
+	var inputs []detect.Input
+	for _, t := range r.Tests {
+		for i, te := range t.Events {
+			in, err := input(te, i)
+			if err != nil {
+				return nil, err
+			}
+			inputs = append(inputs, in)
+		}
+	}
+	return inputs, nil
+}
+
+func input(te rules.TestEvent, index int) (detect.Input, error) {
+	item, err := complete(te, index)
+	if err != nil {
+		return detect.Input{}, fmt.Errorf("event %d: %w", index, err)
+	}
+	var event audit.Event
+	if err := audit.Scan(item, &event); err != nil {
+		return detect.Input{}, fmt.Errorf("event %d is no audit event: %w", index, err)
+	}
+	return detect.Input{Cluster: cluster, Event: &event}, nil
 }
 
 // complete gives an event of a test what every event has.

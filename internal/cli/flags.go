@@ -24,10 +24,17 @@ func (f *ruleFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noBuiltin, "no-builtin", false, "leave the builtin rules out")
 }
 
+func (f *ruleFlags) sources() rules.Sources {
+	return rules.Sources{NoBuiltin: f.noBuiltin, Paths: f.paths, Now: time.Now()}
+}
+
 // load returns the rules. Every mistake in them is said on w and ends the
 // command: what would not be looked for must not go unseen.
 func (f *ruleFlags) load(w io.Writer) (*rules.Set, error) {
-	set, problems := rules.Load(rules.Sources{NoBuiltin: f.noBuiltin, Paths: f.paths})
+	set, problems := rules.Load(f.sources())
+	for _, p := range problems.Aged() {
+		fmt.Fprintln(w, output.Message(p.Error()))
+	}
 	if broken := problems.Errors(); len(broken) > 0 {
 		for _, p := range broken {
 			fmt.Fprintln(w, output.Message(p.Error()))

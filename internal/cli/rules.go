@@ -3,10 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/klaxon-dev/klaxon/detect/ruletest"
 	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/rules"
 )
@@ -14,12 +15,13 @@ import (
 func newRulesCommand(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "List, show, check and test detection rules",
+		Short: "List, show, explain, check and test detection rules",
 		Long: `Rules are YAML documents whose condition is an expression over the fields of an
 audit event. docs/rules.md describes the format.
 
   klaxon rules list                    the rules that there are
   klaxon rules show exec-into-pod      one of them, as it was written
+  klaxon rules explain exec-into-pod   how it is evaluated, and what it needs
   klaxon rules fields                  what conditions may say of an event
   klaxon rules lint --rules ./rules    mistakes, and rules that can never fire
   klaxon rules test --rules ./rules    the tests inside the rules
@@ -27,7 +29,7 @@ audit event. docs/rules.md describes the format.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesList(streams), newRulesShow(streams), newRulesFields(streams), newRulesLint(streams), newRulesTest(streams), newRulesImport(streams))
+	cmd.AddCommand(newRulesList(streams), newRulesShow(streams), newRulesExplain(streams), newRulesFields(streams), newRulesLint(streams), newRulesTest(streams), newRulesImport(streams))
 	return cmd
 }
 
@@ -42,6 +44,35 @@ type listedRule struct {
 	File     string         `json:"file"`
 	Line     int            `json:"line"`
 	Tests    int            `json:"tests"`
+	Mode     rules.Mode     `json:"mode"`
+	Disabled bool           `json:"disabled,omitempty"`
+	Changes  []string       `json:"changed_by,omitempty"` // file:line of what changes it from outside
+}
+
+func newListedRule(r *rules.Rule) listedRule {
+	l := listedRule{
+		ID: r.ID, Version: r.Version, Severity: r.Severity, Title: r.Title.String(), Tags: r.Tags, Origin: r.Origin,
+		File: r.File, Line: r.Line, Tests: len(r.Tests), Mode: r.Mode, Disabled: r.Disabled,
+	}
+	for _, c := range r.Changes {
+		l.Changes = append(l.Changes, c.Origin())
+	}
+	return l
+}
+
+// origin says where a rule comes from, and what has become of it.
+func (l *listedRule) origin() string {
+	words := []string{l.Origin}
+	switch {
+	case l.Disabled:
+		words = append(words, "disabled")
+	case l.Mode == rules.ModeShadow:
+		words = append(words, "shadow")
+	}
+	if len(l.Changes) > 0 {
+		words = append(words, "changed")
+	}
+	return strings.Join(words, ", ")
 }
 
 func newRulesList(streams Streams) *cobra.Command {
@@ -56,49 +87,18 @@ func newRulesList(streams Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			listed := make([]listedRule, len(set.Rules))
-			for i, r := range set.Rules {
-				listed[i] = listedRule{r.ID, r.Version, r.Severity, r.Title.String(), r.Tags, r.Origin, r.File, r.Line, len(r.Tests)}
+			var listed []listedRule
+			for _, r := range slices.Concat(set.Rules, set.Disabled) {
+				listed = append(listed, newListedRule(r))
 			}
 			return writeList(streams.Out, format, listed, []output.Column{{Title: "SEVERITY"}, {Title: "RULE"}, {Title: "ORIGIN"}, {Title: "TITLE", Max: 100}}, func(r *listedRule) []string {
-				return []string{string(r.Severity), string(r.ID), r.Origin, r.Title}
+				return []string{string(r.Severity), string(r.ID), r.origin(), r.Title}
 			})
 		},
 	}
 	f.add(cmd.Flags())
 	addFormat(cmd, &format)
 	return cmd
-}
-
-func newRulesShow(streams Streams) *cobra.Command {
-	var f ruleFlags
-	return withRuleFlags(&f, &cobra.Command{
-		Use:   "show RULE",
-		Short: "Show a rule as it was written",
-		Args:  exactly(1, "name one rule: 'klaxon rules list' lists them"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			set, err := f.load(streams.Err)
-			if err != nil {
-				return err
-			}
-			r := set.Rule(rules.RuleID(args[0]))
-			if r == nil {
-				return usagef("there is no rule %q: 'klaxon rules list' lists them", args[0])
-			}
-			_, err = fmt.Fprintf(streams.Out, "# %s:%d, version %s\n%s", output.Text(r.File, 1024), r.Line, r.Version, output.Message(r.Source))
-			return err
-		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			set, _ := rules.Load(rules.Sources{NoBuiltin: f.noBuiltin, Paths: f.paths})
-			var ids []string
-			for _, r := range set.Rules {
-				if len(args) == 0 {
-					ids = append(ids, string(r.ID))
-				}
-			}
-			return ids, cobra.ShellCompDirectiveNoFileComp
-		},
-	})
 }
 
 // listedField is a field of the vocabulary as 'rules fields' prints it in JSON.
@@ -142,11 +142,14 @@ func newRulesLint(streams Streams) *cobra.Command {
 		Short: "Check rules for mistakes, and for what can never fire",
 		Long: `Lint reads rules and lists all that is wrong with them: unknown keys and fields,
 conditions that do not compile or are unbounded, comparisons that never hold on
-a real event, rules without tests. Exit status 1 if there is an error; warnings
+a real event, rules without tests, changes of rules that are not there or are
+others now, exceptions that have expired or can never hold. It warns of what
+attackers are known to get round: one verb of two that do the same, the main
+containers only, what a client says of itself. Exit status 1 if there is an error; warnings
 alone leave it 0.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			set, problems := rules.Load(rules.Sources{NoBuiltin: f.noBuiltin, Paths: f.paths})
+			set, problems := rules.Load(f.sources())
 			if err := writeProblems(streams.Out, format, problems); err != nil {
 				return err
 			}
@@ -171,77 +174,6 @@ func writeProblems(w io.Writer, format output.Format, problems rules.Problems) e
 		if _, err := fmt.Fprintln(w, output.Text(p.Error(), 1024)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func newRulesTest(streams Streams) *cobra.Command {
-	var f ruleFlags
-	format := output.FormatTable
-	cmd := &cobra.Command{
-		Use:   "test [RULE…]",
-		Short: "Run the tests inside the rules",
-		Long: `Test runs the tests that rules carry through the engine that scans and serves:
-events with only the fields that matter, and how many findings they make.
-Without names it runs those of all rules. Exit status 1 if a test fails.`,
-		RunE: func(_ *cobra.Command, names []string) error {
-			set, err := f.load(streams.Err)
-			if err != nil {
-				return err
-			}
-			results, err := runTests(set, names)
-			if err != nil {
-				return err
-			}
-			return reportTests(streams, format, results)
-		},
-	}
-	f.add(cmd.Flags())
-	addFormat(cmd, &format)
-	return cmd
-}
-
-func runTests(set *rules.Set, names []string) ([]ruletest.Result, error) {
-	chosen := set.Rules
-	if len(names) > 0 {
-		chosen = nil
-	}
-	for _, name := range names {
-		r := set.Rule(rules.RuleID(name))
-		if r == nil {
-			return nil, usagef("there is no rule %q: 'klaxon rules list' lists them", name)
-		}
-		chosen = append(chosen, r)
-	}
-	results := []ruletest.Result{}
-	for _, r := range chosen {
-		results = append(results, ruletest.Run(r)...)
-	}
-	return results, nil
-}
-
-func reportTests(streams Streams, format output.Format, results []ruletest.Result) error {
-	failed := 0
-	for _, r := range results {
-		if r.Passed {
-			continue
-		}
-		failed++
-		if format == output.FormatTable {
-			if _, err := fmt.Fprintf(streams.Out, "%s:%d: rule %s: test \"%s\" failed: %s\n",
-				output.Text(r.File, 1024), r.Line, r.Rule, output.Text(r.Test, 256), output.Text(r.Message, 1024)); err != nil {
-				return err
-			}
-		}
-	}
-	if format != output.FormatTable {
-		if err := writeList(streams.Out, format, results, nil, nil); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(streams.Err, "%d passed, %d failed\n", len(results)-failed, failed)
-	if failed > 0 {
-		return exitError{exitFailed}
 	}
 	return nil
 }
