@@ -3,6 +3,7 @@ package rules
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -17,10 +18,10 @@ type closure func(*Machine) Truth
 type closures struct {
 	rest  func(ast.Node) closure // compiles for the virtual machine
 	parts int                    // that went there
-	uses  map[string]*use        // what strings are compared with, by field
+	uses  map[string]*use        // what strings and numbers are compared with, by field
 }
 
-// use says how conditions look at a string field.
+// use says how conditions look at a field.
 type use struct {
 	constants map[string]struct{} // it is compared with these
 	open      bool                // or looked at in another way
@@ -126,41 +127,6 @@ func disjunction(operands []closure) closure {
 	}
 }
 
-// requirement says that a condition can hold only where a field is one of some
-// words.
-type requirement struct {
-	field *Field
-	words []string
-}
-
-// requirements returns what a condition requires at its top level.
-func requirements(n ast.Node) []requirement {
-	operands := []ast.Node{n}
-	if b, ok := n.(*ast.BinaryNode); ok && connective(b) == "&&" {
-		operands = chain(b)
-	}
-	var required []requirement
-	for _, operand := range operands {
-		b, ok := operand.(*ast.BinaryNode)
-		if !ok {
-			continue
-		}
-		f := fieldOf(b.Left)
-		if f == nil || f.text == nil {
-			continue
-		}
-		switch s, isString := b.Right.(*ast.StringNode); {
-		case b.Operator == "==" && isString:
-			required = append(required, requirement{f, []string{s.Value}})
-		case b.Operator == "in":
-			if words, ok := stringsOf(b.Right); ok {
-				required = append(required, requirement{f, words})
-			}
-		}
-	}
-	return required
-}
-
 func choice(on, then, otherwise closure) closure {
 	return func(m *Machine) Truth {
 		switch on(m) {
@@ -205,7 +171,7 @@ func (c *closures) binary(n *ast.BinaryNode) closure {
 	case f.text != nil:
 		return c.text(f, n)
 	case f.number != nil:
-		return number(f, n)
+		return c.number(f, n)
 	default:
 		return nil
 	}
@@ -278,20 +244,16 @@ func among(text func(*Scope) string, words []string) func(*Scope) bool {
 	}
 }
 
-func number(f *Field, n *ast.BinaryNode) closure {
+// number compiles a comparison of a number with constants.
+func (c *closures) number(f *Field, n *ast.BinaryNode) closure {
 	get := f.number
 	if n.Operator == "in" {
-		array, ok := n.Right.(*ast.ArrayNode)
+		numbers, ok := numbersOf(n.Right)
 		if !ok {
 			return nil
 		}
-		var numbers []int
-		for _, element := range array.Nodes {
-			i, ok := element.(*ast.IntegerNode)
-			if !ok {
-				return nil
-			}
-			numbers = append(numbers, i.Value)
+		for _, i := range numbers {
+			c.compared(f.Name, strconv.Itoa(i))
 		}
 		return f.when(func(s *Scope) bool { return slices.Contains(numbers, get(s)) })
 	}
@@ -299,22 +261,51 @@ func number(f *Field, n *ast.BinaryNode) closure {
 	if !ok {
 		return nil
 	}
-	switch value := i.Value; n.Operator {
+	test := numberTest(n.Operator, i.Value)
+	if test == nil {
+		return nil
+	}
+	if n.Operator == "==" || n.Operator == "!=" {
+		c.compared(f.Name, strconv.Itoa(i.Value))
+	} else {
+		c.use(f.Name).open = true
+	}
+	return f.when(func(s *Scope) bool { return test(get(s)) })
+}
+
+func numberTest(operator string, constant int) func(int) bool {
+	switch operator {
 	case "==":
-		return f.when(func(s *Scope) bool { return get(s) == value })
+		return func(i int) bool { return i == constant }
 	case "!=":
-		return f.when(func(s *Scope) bool { return get(s) != value })
+		return func(i int) bool { return i != constant }
 	case "<":
-		return f.when(func(s *Scope) bool { return get(s) < value })
+		return func(i int) bool { return i < constant }
 	case "<=":
-		return f.when(func(s *Scope) bool { return get(s) <= value })
+		return func(i int) bool { return i <= constant }
 	case ">":
-		return f.when(func(s *Scope) bool { return get(s) > value })
+		return func(i int) bool { return i > constant }
 	case ">=":
-		return f.when(func(s *Scope) bool { return get(s) >= value })
+		return func(i int) bool { return i >= constant }
 	default:
 		return nil
 	}
+}
+
+func numbersOf(n ast.Node) ([]int, bool) {
+	array, ok := n.(*ast.ArrayNode)
+	if !ok {
+		return nil, false
+	}
+	numbers := make([]int, len(array.Nodes))
+	for i, element := range array.Nodes {
+		number, ok := element.(*ast.IntegerNode)
+		if !ok {
+			return nil, false
+		}
+		numbers[i] = number.Value
+	}
+	return numbers, true
 }
 
 // predicate compiles any, all and none over a list of strings, where the
@@ -383,11 +374,11 @@ func elementTest(n ast.Node) func(string) bool {
 	return nil
 }
 
-// look notes the string fields that a part reads which goes to the virtual
+// look notes the strings and numbers that a part reads which goes to the virtual
 // machine: how it looks at them is not known here.
 func (c *closures) look(n ast.Node) {
 	ast.Walk(&n, visitor(func(n *ast.Node) {
-		if f := fieldOf(*n); f != nil && f.text != nil {
+		if f := fieldOf(*n); f != nil && (f.text != nil || f.number != nil) {
 			c.use(f.Name).open = true
 		}
 	}))

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -12,7 +13,8 @@ import (
 // goroutine.
 type Index struct {
 	groups     [][]*Condition
-	uses       []*use // by outlineTexts: what the conditions compare it with
+	texts      []*use // by outlineTexts: what the conditions compare it with
+	numbers    []*use // by outlineNumbers
 	shortlists map[outline]*shortlist
 	normal     map[outline]*shortlist
 	all        []int
@@ -23,35 +25,46 @@ type Index struct {
 const (
 	maxOutlines = 4_096
 	otherValue  = "\x00other" // stands for all values that no condition names
+	otherNumber = -1
 )
 
 // outline is what an event is looked up by.
 type outline struct {
-	texts [len(outlineTexts)]string
-	flags [len(outlineFlags)]bool
+	texts   [len(outlineTexts)]string
+	numbers [len(outlineNumbers)]int
+	flags   [len(outlineFlags)]bool
 }
 
 var (
-	outlineTexts = [...]string{"verb", "objectRef.resource", "objectRef.subresource", "actor.kind"}
-	outlineFlags = [...]string{"allowed", "denied", "actor.controller"}
+	outlineTexts   = [...]string{"verb", "objectRef.resource", "objectRef.subresource", "actor.kind"}
+	outlineNumbers = [...]string{"responseStatus.code"}
+	outlineFlags   = [...]string{"allowed", "denied", "actor.controller", "actor.impersonating"}
 )
 
 // NewIndex returns an index of groups of conditions.
 func NewIndex(groups [][]*Condition) *Index {
 	x := &Index{groups: groups, shortlists: map[outline]*shortlist{}, normal: map[outline]*shortlist{}}
 	for _, name := range outlineTexts {
-		all := &use{constants: map[string]struct{}{}}
-		for _, group := range groups {
-			for _, c := range group {
-				all.merge(c.uses[name])
-			}
-		}
-		x.uses = append(x.uses, all)
+		x.texts = append(x.texts, usesOf(groups, name))
+	}
+	for _, name := range outlineNumbers {
+		x.numbers = append(x.numbers, usesOf(groups, name))
 	}
 	for i := range groups {
 		x.all = append(x.all, i)
 	}
 	return x
+}
+
+// usesOf gathers what conditions compare a field with.
+func usesOf(groups [][]*Condition, name string) *use {
+	all := &use{constants: map[string]struct{}{}}
+	for _, group := range groups {
+		for _, c := range group {
+			all.merge(c.uses[name])
+		}
+	}
+	return all
 }
 
 func (u *use) merge(other *use) {
@@ -67,7 +80,7 @@ func (u *use) merge(other *use) {
 // Candidates returns the numbers of the groups that may hold on the event that m
 // has loaded, in ascending order. The slice is reused by the next call.
 func (x *Index) Candidates(m *Machine) []int {
-	if m.hidden != (fieldSet{}) { // the outline itself may be unknown
+	if m.hidden != (fieldSet{}) || m.scope.Event.Reduced() != nil { // the outline itself may be unknown
 		return x.all
 	}
 	o := outlineOf(m.scope)
@@ -109,19 +122,33 @@ func (x *Index) find(m *Machine, o outline) *shortlist {
 	return list
 }
 
-// normalize replaces texts that no condition tells apart.
+// normalize replaces values that no condition tells apart.
 func (x *Index) normalize(o outline) outline {
-	for i, u := range x.uses {
-		if _, named := u.constants[o.texts[i]]; !named && !u.open {
+	for i, u := range x.texts {
+		if !u.tells(o.texts[i]) {
 			o.texts[i] = otherValue
+		}
+	}
+	for i, u := range x.numbers {
+		if !u.tells(strconv.Itoa(o.numbers[i])) {
+			o.numbers[i] = otherNumber
 		}
 	}
 	return o
 }
 
+// tells reports whether conditions may tell a value from others.
+func (u *use) tells(value string) bool {
+	_, named := u.constants[value]
+	return named || u.open
+}
+
 func outlineOf(s *Scope) (o outline) {
 	for i, f := range outlinedTexts {
 		o.texts[i] = f.text(s)
+	}
+	for i, f := range outlinedNumbers {
+		o.numbers[i] = f.number(s)
 	}
 	for i, f := range outlinedFlags {
 		o.flags[i] = f.flag(s)
@@ -138,9 +165,12 @@ func (o outline) clone() outline {
 }
 
 var (
-	outlinedTexts  = fieldsNamed(outlineTexts[:])
-	outlinedFlags  = fieldsNamed(outlineFlags[:])
-	unlessOutlined = allBut(outlinedTexts, outlinedFlags)
+	outlinedTexts   = fieldsNamed(outlineTexts[:])
+	outlinedNumbers = fieldsNamed(outlineNumbers[:])
+	outlinedFlags   = fieldsNamed(outlineFlags[:])
+	// What was left out of an event that is looked up is known: nothing.
+	nothingReduced = fieldsNamed([]string{"reduced"})
+	unlessOutlined = allBut(outlinedTexts, outlinedNumbers, outlinedFlags, nothingReduced)
 )
 
 func fieldsNamed(names []string) []*Field {

@@ -17,6 +17,8 @@ type Scope struct {
 	workload lazy[*audit.Workload]
 	grant    lazy[*audit.Grant]
 	object   lazy[map[string]any]
+	path     lazy[string]
+	key      lazy[string]
 }
 
 // lazy is a value that is made when it is first asked for.
@@ -55,6 +57,12 @@ func (s *Scope) Exec() *audit.Exec {
 	s.exec.must(s.Event.Exec)
 	return &s.exec.value
 }
+
+// Path returns the path of the request's URI, decoded.
+func (s *Scope) Path() string { return s.path.must(s.Event.Path) }
+
+// ObjectKey returns namespace and name of the object, as far as they are known.
+func (s *Scope) ObjectKey() string { return s.key.must(s.Event.ObjectKey) }
 
 func (s *Scope) workloadOf() (*audit.Workload, error) {
 	w, err := s.workload.get(s.Event.Workload)
