@@ -66,6 +66,7 @@ type Scanner struct {
 	config  Config
 	matcher *detect.Matcher
 	windows *detect.Windows
+	event   audit.Event // the one at hand
 	matches []detect.Match
 	times   []time.Time // of the batch at hand
 	said    []detect.Draft
@@ -144,9 +145,10 @@ func (s *Scanner) take(file string, it *item) {
 		s.skip(file, it.line, it.err)
 		return
 	}
-	// Findings keep copies: the event itself is garbage after this.
-	var event audit.Event
-	if err := audit.Scan(it.raw, &event); err != nil {
+	// Findings keep copies: nothing of the event is needed after this.
+	event := &s.event
+	event.Reset()
+	if err := audit.Scan(it.raw, event); err != nil {
 		s.skip(file, it.line, err)
 		return
 	}
@@ -155,7 +157,7 @@ func (s *Scanner) take(file string, it *item) {
 	if t := event.StageTime; t.Before(s.config.Since) || !s.config.Until.IsZero() && !t.Before(s.config.Until) {
 		return
 	}
-	clean, how, err := s.config.Reducer.Reduce(it.raw, &event)
+	clean, how, err := s.config.Reducer.Reduce(it.raw, event)
 	if err != nil {
 		s.skip(file, it.line, err)
 		return
@@ -169,7 +171,7 @@ func (s *Scanner) take(file string, it *item) {
 			s.config.Redacted()
 		}
 	}
-	s.match(&event)
+	s.match(event)
 }
 
 func (s *Scanner) match(event *audit.Event) {
