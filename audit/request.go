@@ -2,6 +2,7 @@ package audit
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -131,6 +132,25 @@ func (e *Event) ActorPod() string {
 	}
 	namespace, _, _ := strings.Cut(account, ":")
 	return namespace + "/" + pod
+}
+
+// Binding names the binding by which RBAC allowed the request, in the form of
+// ObjectKey of the requests that change it: "namespace/name" of a RoleBinding,
+// "name" of a ClusterRoleBinding, "" where something else decided
+// (k8s.io/kubernetes plugin/pkg/auth/authorizer/rbac, ruleAccumulator).
+func (e *Event) Binding() string {
+	reason, byRBAC := strings.CutPrefix(e.Annotations.Get("authorization.k8s.io/reason"), "RBAC: allowed by ")
+	kind, rest, _ := strings.Cut(reason, " ")
+	quoted, err := strconv.QuotedPrefix(rest)
+	if !byRBAC || err != nil {
+		return ""
+	}
+	name, err := strconv.Unquote(quoted)
+	if err != nil || kind != "RoleBinding" {
+		return name
+	}
+	name, namespace, _ := strings.Cut(name, "/")
+	return namespace + "/" + name
 }
 
 // IssuedCredentialID names the token that this request issued, in the form of

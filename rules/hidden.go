@@ -28,6 +28,7 @@ var madeOf = map[string][]string{
 	"exec.tty":               {"requestURI"},
 	"authorization.decision": {"annotations.authorization.k8s.io/decision"},
 	"authorization.reason":   {"annotations.authorization.k8s.io/reason"},
+	"authorization.binding":  {"annotations.authorization.k8s.io/reason"},
 }
 
 // hiddenIn returns the fields of an event that are unknown because what they

@@ -208,6 +208,7 @@ var derivedFields = []Field{
 	derived("exec.tty", "", func(s *Scope) bool { return s.Exec().TTY }),
 	str("authorization.decision", "annotation authorization.k8s.io/decision: allow or forbid", func(s *Scope) string { return s.Event.Annotations.Get("authorization.k8s.io/decision") }),
 	str("authorization.reason", "annotation authorization.k8s.io/reason: the binding that allowed it", func(s *Scope) string { return s.Event.Annotations.Get("authorization.k8s.io/reason") }),
+	derived("authorization.binding", "the binding by which RBAC allowed it, as object.key names it where it is changed", func(s *Scope) string { return s.Event.Binding() }),
 }
 
 // bodyFields need the object: where the policy did not record it, a rule that
