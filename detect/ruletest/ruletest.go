@@ -50,10 +50,14 @@ func run(r *rules.Rule, t *rules.Test) error {
 	var log detect.Memory
 	var drafts []detect.Draft
 	var notes string
+	var last time.Time // of the events: no time passes after it
 	for i, te := range t.Events {
 		in, err := input(te, i)
 		if err != nil {
 			return err
+		}
+		if t := in.Event.StageTime; t.After(last) {
+			last = t
 		}
 		for _, m := range matcher.Match(&in, nil) {
 			drafts = windows.Add(&m, log.Append(&m), drafts)
@@ -66,7 +70,7 @@ func run(r *rules.Rule, t *rules.Test) error {
 		}
 	}
 	found := map[detect.FindingID]detect.Finding{}
-	for _, d := range windows.Finish(drafts) {
+	for _, d := range windows.Finish(windows.Advance(last, drafts)) {
 		f, err := d.Finding(log.Read)
 		if err != nil {
 			return err

@@ -69,6 +69,7 @@ type Scanner struct {
 	event   audit.Event // the one at hand
 	matches []detect.Match
 	times   []time.Time // of the batch at hand
+	newest  time.Time   // of all events
 	said    []detect.Draft
 	spool   spool
 	err     error // of the spool
@@ -179,6 +180,9 @@ func (s *Scanner) match(event *audit.Event) {
 		return
 	}
 	s.summary.Matched++
+	if event.StageTime.After(s.newest) {
+		s.newest = event.StageTime
+	}
 	in := detect.Input{Cluster: s.config.Cluster, Event: event}
 	s.matches = s.matcher.Match(&in, s.matches[:0])
 	for i := range s.matches {
@@ -221,6 +225,8 @@ func closed(said []detect.Draft, since int) []detect.Draft {
 
 // Finish ends the scan: it returns the closed findings and what was counted.
 func (s *Scanner) Finish() ([]detect.Finding, Summary, error) {
+	// Nothing follows: what did not happen until the last event has not happened.
+	s.said = closed(s.windows.Advance(s.newest, s.said), len(s.said))
 	s.said = closed(s.windows.Finish(s.said), len(s.said))
 	s.summary.Windows = s.windows.Stats()
 	defer func() { s.err = cmp.Or(s.err, s.spool.close()) }()
