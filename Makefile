@@ -32,6 +32,10 @@ test: engine ## all tests; none is skipped
 e2e: engine ## against a real Kubernetes API server (the first time it is built: ten minutes)
 	@scripts/e2e
 
+.PHONY: kill-test
+kill-test: engine ## kill serve and its engine KILLS times under load (default 50), and look for what is lost
+	KLAXON_KILLS=$(or $(KILLS),50) $(GO) test -count=1 -timeout 1h -v -run '^TestKills$$' ./cmd/klaxon
+
 .PHONY: bench
 bench: ## the benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./audit ./rules ./detect ./stream/local ./ingest ./store

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -327,7 +328,11 @@ func (i *installation) ids(bodies [][]byte) []string {
 	seen := map[string]bool{}
 	for _, body := range bodies {
 		for _, item := range itemsOf(i.t, body) {
-			seen[idOf(i.t, reducer, item).String()] = true
+			id, err := idOf(reducer, item)
+			if err != nil {
+				i.t.Fatal(err)
+			}
+			seen[id.String()] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(seen))
@@ -358,42 +363,61 @@ func itemsOf(t *testing.T, body []byte) []json.RawMessage {
 	return list.Items
 }
 
-func idOf(t *testing.T, reducer *audit.Reducer, item []byte) audit.EventID {
-	t.Helper()
+func idOf(reducer *audit.Reducer, item []byte) (audit.EventID, error) {
 	var e audit.Event
 	if err := audit.Scan(item, &e); err != nil {
-		t.Fatal(err)
+		return audit.EventID{}, err
 	}
 	if _, _, err := reducer.Reduce(item, &e); err != nil {
-		t.Fatal(err)
+		return audit.EventID{}, err
 	}
-	return e.ID("prod-1")
+	return e.ID("prod-1"), nil
+}
+
+// each runs a command of klaxon and hands over the lines that it prints.
+func (i *installation) each(do func(line []byte) error, args ...string) (err error) {
+	cmd := exec.Command(binary, args...)
+	cmd.Env = i.env()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 64<<20)
+	for err == nil && lines.Scan() {
+		err = do(lines.Bytes())
+	}
+	_, _ = io.Copy(io.Discard, out) // or the command could not end
+	if err = errors.Join(err, lines.Err(), cmd.Wait()); err != nil {
+		return fmt.Errorf("klaxon %s: %w: %s", strings.Join(args, " "), err, &stderr)
+	}
+	return nil
 }
 
 // stored returns the ids of all rows that klaxon events prints, sorted.
 func (i *installation) stored() ([]string, error) {
-	out, err := i.try("events", "--since", "2000-01-01T00:00:00Z", "--all", "-o", "ndjson")
-	if err != nil {
-		return nil, err
-	}
 	var ids []string
-	lines := bufio.NewScanner(bytes.NewReader(out))
-	lines.Buffer(nil, 64<<20)
-	for lines.Scan() {
+	err := i.each(func(line []byte) error {
 		var e struct {
 			Cluster string `json:"cluster"`
 			ID      string `json:"event_id"`
 		}
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return nil, err
+		if err := json.Unmarshal(line, &e); err != nil {
+			return err
 		}
 		if e.Cluster != "prod-1" {
-			return nil, fmt.Errorf("an event of cluster %q", e.Cluster)
+			return fmt.Errorf("an event of cluster %q", e.Cluster)
 		}
 		ids = append(ids, e.ID)
-	}
+		return nil
+	}, "events", "--since", "2000-01-01T00:00:00Z", "--all", "-o", "ndjson")
 	slices.Sort(ids)
-	return ids, lines.Err()
+	return ids, err
 }
 
 func (i *installation) wantStored(want []string) {
@@ -410,14 +434,23 @@ func (i *installation) wantStored(want []string) {
 	})
 }
 
-// drained waits until the store has taken all that the log holds.
+// drained waits until every stage has taken all that the log holds for it.
 func (i *installation) drained() {
 	i.t.Helper()
-	i.until("the store has caught up", func() error {
-		for line := range strings.Lines(string(i.metrics())) {
-			if strings.HasPrefix(line, "klaxon_store_lag_records{") && !strings.HasSuffix(line, " 0\n") {
+	still := 0
+	i.until("the stages have caught up", func() error {
+		text, err := i.scrape()
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(line, "klaxon_log_lag_records{") && !strings.HasSuffix(line, " 0\n") {
+				still = 0
 				return errors.New(line)
 			}
+		}
+		if still++; still < 3 { // one of them may have handed on to one that was asked before
+			return errors.New("not for long enough")
 		}
 		return nil
 	})
@@ -425,16 +458,43 @@ func (i *installation) drained() {
 
 func (i *installation) metrics() []byte {
 	i.t.Helper()
-	resp, err := http.Get(i.said("metrics"))
+	text, err := i.scrape()
 	if err != nil {
 		i.t.Fatal(err)
 	}
+	return text
+}
+
+func (i *installation) scrape() ([]byte, error) {
+	address, err := i.address("metrics")
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.Get(address)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		i.t.Fatalf("metrics: %d, %v", resp.StatusCode, err)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("metrics: %s", resp.Status)
 	}
-	return text
+	return text, err
+}
+
+// sample returns the value of a metric, with its labels as they are written; 0
+// if there is none.
+func (i *installation) sample(metric string) (float64, error) {
+	text, err := i.scrape()
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, metric+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, nil
 }
 
 func lastLines(s string, n int) string {
