@@ -160,7 +160,12 @@ func (e *example) streamed(t *testing.T) []pageFinding {
 
 // told tells findings as the page does, in order of time.
 func (e *example) told(findings []detect.Finding) []pageFinding {
-	slices.SortFunc(findings, func(a, b detect.Finding) int { return a.FirstSeen.Compare(b.FirstSeen) })
+	slices.SortFunc(findings, func(a, b detect.Finding) int {
+		if c := a.FirstSeen.Compare(b.FirstSeen); c != 0 {
+			return c
+		}
+		return a.LastSeen.Compare(b.LastSeen)
+	})
 	var all []pageFinding
 	for _, f := range findings {
 		p := pageFinding{Count: f.Count, Distinct: f.Distinct}
