@@ -53,6 +53,7 @@ type Windows struct {
 
 	live                              int
 	evicted, saturated, unknown, late int64
+	reshaped                          int64
 }
 
 // NewWindows returns the windows of a set's rules.
@@ -73,6 +74,10 @@ func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 	rule := w.set.Rule(m.Rule)
 	if rule == nil || int(m.Part) >= len(rule.Parts) {
 		w.unknown++
+		return dst
+	}
+	if m.Shape != "" && m.Shape != rule.Shape {
+		w.reshaped++
 		return dst
 	}
 	of := w.rules[rule.ID]
@@ -316,10 +321,11 @@ type Stats struct {
 	Evicted int64 // keys whose findings closed early because there were too many
 	Full    int64 // times that a key had too many members
 	Unknown int64 // matches of rules that the set does not hold
+	Changed int64 // matches and keys of rules that were gathered otherwise before they changed
 	Late    int64 // findings that opened, or opened again, after their bucket had closed
 }
 
 // Stats returns the counts so far.
 func (w *Windows) Stats() Stats {
-	return Stats{Live: w.live, Keys: w.keys.len(), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Late: w.late}
+	return Stats{Live: w.live, Keys: w.keys.len(), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Changed: w.reshaped, Late: w.late}
 }

@@ -432,8 +432,8 @@ func version(r *Rule) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// shape hashes what matches of a rule are gathered by: only those of one shape can
-// be gathered together.
+// shape hashes what matches of a rule are gathered by, and what their findings are
+// named with: only those of one shape can be gathered together.
 func shape(r *Rule) string {
 	h := sha256.New()
 	write := func(parts ...string) {
@@ -446,6 +446,7 @@ func shape(r *Rule) string {
 	if r.Window.Value != nil {
 		write("value", r.Window.Value.Name)
 	}
+	write(r.Title.placeholders()...)
 	for i := range r.Parts {
 		write("part")
 		for _, f := range r.Parts[i].By {

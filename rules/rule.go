@@ -61,7 +61,7 @@ type Rule struct {
 	Runbook        string
 	FalsePositives []string
 	Tests          []Test
-	Shape          string // hash of window, by and suppress: matches of another shape are not gathered with these
+	Shape          string // hash of window, by, suppress and the title's placeholders: only matches of one shape are gathered together
 
 	Origin string // OriginBuiltin or OriginUser
 	File   string

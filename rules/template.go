@@ -68,6 +68,15 @@ func parseTemplate(text string) (Template, error) {
 // String returns the template as it was written.
 func (t Template) String() string { return t.text }
 
+// placeholders lists their names.
+func (t Template) placeholders() []string {
+	var names []string
+	for i := 1; i < len(t.parts); i += 2 {
+		names = append(names, t.parts[i])
+	}
+	return names
+}
+
 // Values returns the text of each placeholder's field, "" for an amount.
 func (t Template) Values(s *Scope) []string {
 	if len(t.fields) == 0 {

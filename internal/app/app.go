@@ -60,6 +60,7 @@ type App struct {
 	stages   *errgroup.Group
 	broken   chan struct{} // a server ended by itself: its clean-up says why
 	health   *health
+	rules    *ruleKeeper
 
 	webhook *ingest.Server
 	api     *api.Server
@@ -98,9 +99,9 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := a.loadRules()
-	if err != nil {
-		return err
+	a.rules = newRuleKeeper(a.config.Rules, a.clock, a.logger, a.registry)
+	if a.rules.load() == reloadRefused {
+		return errNoRules
 	}
 	log, err := a.openLog()
 	if err != nil {
@@ -128,7 +129,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.serveMetrics(); err != nil {
 		return err
 	}
-	a.runStages(log, set, db)
+	a.runStages(log, db)
 	if err := a.serveAPI(files, db, sealer); err != nil {
 		return err
 	}
@@ -176,28 +177,6 @@ func (a *App) ensureFiles() (files, error) {
 		return f, fmt.Errorf("administrator's token: %w", err)
 	}
 	return f, nil
-}
-
-// loadRules reads the rules. Those with mistakes are named and left out: the
-// others go on looking.
-func (a *App) loadRules() (*rules.Set, error) {
-	set, problems := rules.Load(rules.Sources{NoBuiltin: a.config.Rules.NoBuiltin, Paths: a.config.Rules.Paths})
-	for _, p := range problems.Errors() {
-		a.logger.Error("a rule is left out", "problem", p.Error())
-	}
-	broken := prometheus.NewGauge(prometheus.GaugeOpts{Name: "klaxon_rules_problems", Help: "Mistakes in the rule files that were read; what has one is not evaluated."})
-	loaded := prometheus.NewGauge(prometheus.GaugeOpts{Name: "klaxon_rules_loaded", Help: "Rules that are evaluated."})
-	a.registry.MustRegister(broken, loaded)
-	broken.Set(float64(len(problems.Errors())))
-	set, long := set.Streamed()
-	for _, r := range long {
-		a.logger.Warn("a rule looks further back than the stream and is not evaluated by serve: 'klaxon scan' evaluates it", "rule", r.ID, "file", r.File, "line", r.Line)
-	}
-	loaded.Set(float64(len(set.Rules)))
-	if len(set.Rules) == 0 {
-		return nil, errors.New("rules: there are none: set rules.no_builtin to false or name files in rules.paths")
-	}
-	return set, nil
 }
 
 func (a *App) openLog() (*local.Log, error) {
@@ -288,7 +267,7 @@ func (a *App) engineSocket() (string, error) {
 }
 
 // runStages starts the consumers of the log.
-func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
+func (a *App) runStages(log stream.Log, db *store.Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	group, ctx := errgroup.WithContext(ctx)
 	drain := &drain{claims: map[*trackedClaim]struct{}{}}
@@ -302,8 +281,14 @@ func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
 		})
 	}
 	logger := a.logger.With("part", "detect")
-	consume("match", topic.Events, groupMatch, stage.NewMatching(set, log, logger, a.registry).Handle)
-	consume("window", topic.Matches, groupWindow, stage.NewWindowing(set, detect.Limits{}, log, logger, a.registry).Handle)
+	matching := stage.NewMatching(a.rules.set, log, logger, a.registry)
+	windowing := stage.NewWindowing(a.rules.set, detect.Limits{}, log, logger, a.registry)
+	a.rules.use = func(set *rules.Set) {
+		windowing.SetRules(set) // first: it must know the rules of what it reads
+		matching.SetRules(set)
+	}
+	consume("match", topic.Events, groupMatch, matching.Handle)
+	consume("window", topic.Matches, groupWindow, windowing.Handle)
 	consume("store events", topic.Events, groupStore, db.WriteEvents)
 	consume("store findings", topic.Findings, groupStore, db.WriteFindings)
 	consume("store dead letters", topic.DeadLetters, groupStore, db.WriteDeadLetters)
@@ -318,7 +303,15 @@ func (a *App) runStages(log stream.Log, set *rules.Set, db *store.Store) {
 		cancel()
 		return group.Wait()
 	})
+	a.background("rules", func(ctx context.Context) error {
+		a.rules.run(ctx, pollRules)
+		return nil
+	})
 }
+
+// Reload reads the rules again, as it happens by itself when their files change.
+// It does not wait and is safe for concurrent use.
+func (a *App) Reload() { a.rules.ask() }
 
 func (a *App) serveWebhook(f files, log stream.Producer, sealer *ingest.Sealer) error {
 	redactor, err := audit.NewRedactor(f.redactionKey, a.config.Redaction.Redact...)

@@ -69,7 +69,7 @@ Exit status: 0; 1 if a file could not be read; 2 if the command line is wrong;
 	flags.StringVar(&f.cluster, "cluster", f.cluster, "name of the cluster that the events are of")
 	flags.StringVar(&f.since, "since", "", "leave out what happened before: 2h, 7d, or a time as 2026-01-02T15:04:05Z")
 	flags.StringVar(&f.until, "until", "", "leave out what happened from then on, in the same form")
-	flags.StringVar(&f.failOn, "fail-on", "", "exit with status 3 if a finding is as severe: info, low, medium, high or critical")
+	flags.StringVar(&f.failOn, "fail-on", "", "exit with status 3 if a finding (of no rule in shadow mode) is as severe: info, low, medium, high or critical")
 	flags.StringVar(&f.keyFile, "redaction-key-file", "", "key that secret values are hashed with (default: the local serve's)")
 	flags.StringVar(&f.dataDir, "data-dir", "", "where the local serve keeps its data")
 	flags.VarP(&f.format, "output", "o", "table, json or ndjson")
@@ -114,7 +114,7 @@ func (f *scanFlags) run(ctx context.Context, streams Streams, paths []string) er
 		return errors.New("interrupted: not everything was scanned")
 	case failed > 0:
 		return fmt.Errorf("%d of %d files could not be read to their end", failed, len(inputs))
-	case threshold >= 0 && slices.ContainsFunc(findings, func(x detect.Finding) bool { return rules.Severity(x.Severity).Rank() >= threshold }):
+	case threshold >= 0 && slices.ContainsFunc(findings, func(x detect.Finding) bool { return !x.Shadow && rules.Severity(x.Severity).Rank() >= threshold }):
 		return exitError{exitFinding}
 	}
 	return nil
@@ -253,6 +253,9 @@ func summarize(w io.Writer, files, findings int, s scan.Summary, took time.Durat
 	}
 	if len(s.Failed) > 0 {
 		fmt.Fprintf(w, "%s could not be evaluated on some events (%s)\n", plural(int64(len(s.Failed)), "rule"), counts(s.Failed))
+	}
+	if n := sum(s.Excepted); n > 0 {
+		fmt.Fprintf(w, "%s excepted: %s\n", plural(n, "event"), output.Text(counts(s.Excepted), 1024))
 	}
 	if n := s.Windows.Evicted; n > 0 {
 		fmt.Fprintf(w, "%s closed early: a rule held too many at once\n", plural(n, "finding"))

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +28,8 @@ redaction key that it makes in its data directory (readable by you alone), and
 keeps events in the embedded ClickHouse engine ('klaxon engine fetch' gets it).
 
 It stops on SIGINT and SIGTERM: it accepts no more, finishes what it accepted,
-and goes on from there when it is started again.`,
+and goes on from there when it is started again. On SIGHUP, and when their files
+change, it reads the rules again.`,
 		Example: `  klaxon serve
   klaxon serve --config /etc/klaxon/klaxon.yaml`,
 		Args: cobra.NoArgs,
@@ -41,6 +45,9 @@ func serve(ctx context.Context, streams Streams, configFile, dataDir string) err
 	if err != nil {
 		return usageError{err}
 	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	a, err := app.New(ctx, config, app.Options{
 		DataDir: dir,
 		Logger:  config.Log.NewLogger(streams.Err),
@@ -50,7 +57,28 @@ func serve(ctx context.Context, streams Streams, configFile, dataDir string) err
 		return err
 	}
 	welcome(streams, dir, a.Where())
-	return a.Run(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	reloading := make(chan struct{})
+	go func() {
+		defer close(reloading)
+		reloadOn(ctx, hangups, a)
+	}()
+	err = a.Run(ctx)
+	stop()
+	<-reloading
+	return err
+}
+
+// reloadOn makes serve read its rules again at each signal, until ctx ends.
+func reloadOn(ctx context.Context, hangups <-chan os.Signal, a *app.App) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			a.Reload()
+		}
+	}
 }
 
 // welcome says where everything is.

@@ -44,7 +44,7 @@ func findingText(f *detect.Finding) string {
 			fmt.Fprintf(&b, "%-12s %s\n", name, Text(value, maxValue))
 		}
 	}
-	line("severity", f.Severity)
+	line("severity", severityText(f))
 	line("rule", f.Rule+" (version "+f.RuleVersion+")")
 	line("cluster", string(f.Cluster))
 	line("namespace", f.Namespace)

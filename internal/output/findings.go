@@ -39,7 +39,7 @@ func NewFindings(w io.Writer, format Format) *Writer[detect.Finding] {
 
 func findingCells(f *detect.Finding) []string {
 	return []string{
-		f.Severity,
+		severityText(f),
 		timestamp(f.LastSeen),
 		strconv.FormatInt(f.Count, 10),
 		f.Title,
@@ -48,6 +48,14 @@ func findingCells(f *detect.Finding) []string {
 		f.Rule,
 		f.ID.String(),
 	}
+}
+
+// severityText marks what is never routed.
+func severityText(f *detect.Finding) string {
+	if f.Shadow {
+		return f.Severity + " (shadow)"
+	}
+	return f.Severity
 }
 
 // findingObject returns the object of the first event, else the namespace.

@@ -49,8 +49,12 @@ type Summary struct {
 	Skipped  map[string]int64       // by reason
 	Blind    map[Blindness]int64    // evaluations that lacked what was not recorded
 	Failed   map[rules.RuleID]int64 // evaluations that the condition could not make
+	Excepted map[Exception]int64    // matches that an exception took away
 	Windows  detect.Stats
 }
+
+// Exception names one of a rule, as rule/exception.
+type Exception string
 
 // Blindness says which rule could not see what was done to which resource, and
 // why. There are few: what clients chose is not in it.
@@ -83,9 +87,10 @@ func New(c Config) *Scanner {
 		matcher: detect.NewMatcher(c.Rules),
 		windows: detect.NewWindows(c.Rules, detect.Limits{}),
 		summary: Summary{
-			Skipped: map[string]int64{},
-			Blind:   map[Blindness]int64{},
-			Failed:  map[rules.RuleID]int64{},
+			Skipped:  map[string]int64{},
+			Blind:    map[Blindness]int64{},
+			Failed:   map[rules.RuleID]int64{},
+			Excepted: map[Exception]int64{},
 		},
 	}
 }
@@ -196,6 +201,8 @@ func (s *Scanner) match(event *audit.Event) {
 			s.summary.Blind[Blindness{n.Rule, event.KnownResource(), event.Gap()}]++
 		case detect.OutcomeFailed:
 			s.summary.Failed[n.Rule]++
+		case detect.OutcomeExcepted:
+			s.summary.Excepted[Exception(string(n.Rule)+"/"+n.Exception)]++
 		}
 	}
 }

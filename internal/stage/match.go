@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,7 @@ const progressStep = time.Second
 
 // Matching is the first stage: it matches events against rules.
 type Matching struct {
-	set     *rules.Set
+	set     atomic.Pointer[rules.Set]
 	out     appender
 	logger  *slog.Logger
 	metrics *matchMetrics
@@ -33,6 +34,7 @@ type matchMetrics struct {
 	lost     prometheus.Counter
 	matches  *prometheus.CounterVec
 	outcomes *prometheus.CounterVec
+	excepted *prometheus.CounterVec
 	blind    *prometheus.CounterVec
 	retries  *prometheus.CounterVec
 }
@@ -47,20 +49,28 @@ func NewMatching(set *rules.Set, log stream.Producer, logger *slog.Logger, reg p
 			[]string{"rule"}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_outcomes_total", Help: "Evaluations that gave no match: blind (the event does not hold what the rule needs), failed, excepted."},
 			[]string{"rule", "outcome"}),
+		excepted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_excepted_total", Help: "Matches that an exception took away."},
+			[]string{"rule", "exception"}),
 		blind: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_blind_total", Help: "Evaluations that were blind, by the level of recording that would let the rule see (Request, RequestResponse), or why none does (truncated, reduced, never)."},
 			[]string{"rule", "cluster", "resource", "needs"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_append_retries_total", Help: "Appends that were tried again because the log took no records."},
 			[]string{"topic"}),
 	}
-	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.blind, m.retries)
-	return &Matching{
-		set:     set,
+	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.excepted, m.blind, m.retries)
+	s := &Matching{
 		logger:  logger,
 		metrics: m,
 		out: appender{log: log, logger: logger, backoffs: defaultBackoffs,
 			retries: func(topic string) { m.retries.WithLabelValues(topic).Inc() }},
 	}
+	s.set.Store(set)
+	return s
 }
+
+// SetRules makes the stage go on with another set, from the next batch that it
+// reads. The windowing stage must have it already: it knows no matches of rules
+// that it does not have. It is safe for concurrent use.
+func (s *Matching) SetRules(set *rules.Set) { s.set.Store(set) }
 
 // Handle consumes one partition of the topic Events until ctx ends.
 func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
@@ -69,7 +79,6 @@ func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 		stage:    s,
 		source:   claim.Partition(),
 		sources:  s.out.log.Partitions(topic.Events),
-		matcher:  detect.NewMatcher(s.set),
 		progress: map[string]time.Time{},
 		told:     map[string]time.Time{},
 	}
@@ -78,6 +87,7 @@ func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 		if err != nil {
 			return endOf(ctx, err)
 		}
+		batch.use(s.set.Load())
 		out, err := batch.match(records)
 		if err != nil {
 			return err
@@ -104,11 +114,19 @@ type matchBatch struct {
 	stage    *Matching
 	source   int // the partition of Events, of how many
 	sources  int
-	matcher  *detect.Matcher
+	set      *rules.Set
+	matcher  *detect.Matcher // of the set
 	event    audit.Event
 	matches  []detect.Match
 	progress map[string]time.Time // newest received time by sender
 	told     map[string]time.Time // what the windows have heard of it
+}
+
+// use makes a set the one that the next batch is matched against.
+func (b *matchBatch) use(set *rules.Set) {
+	if set != b.set {
+		b.set, b.matcher = set, detect.NewMatcher(set)
+	}
 }
 
 func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
@@ -169,6 +187,9 @@ func (b *matchBatch) count(cluster audit.ClusterID) {
 		m.outcomes.WithLabelValues(string(n.Rule), string(n.Outcome)).Inc()
 		if n.Outcome == detect.OutcomeBlind {
 			m.blind.WithLabelValues(string(n.Rule), string(cluster), b.event.KnownResource(), string(b.event.Gap())).Inc()
+		}
+		if n.Outcome == detect.OutcomeExcepted {
+			m.excepted.WithLabelValues(string(n.Rule), n.Exception).Inc()
 		}
 		if n.Err != nil {
 			b.stage.logger.Debug("a rule could not be evaluated", "rule", n.Rule, "error", n.Err)

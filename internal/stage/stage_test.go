@@ -69,6 +69,9 @@ type pipeline struct {
 	set  *rules.Set
 	log  *local.Log
 	stop func()
+
+	matching  *Matching
+	windowing *Windowing
 }
 
 const partitions = 3
@@ -95,6 +98,7 @@ func (p *pipeline) start() {
 	done := make(chan error, 2)
 	go func() { done <- log.Consume(ctx, topic.Events, "match", matching.Handle) }()
 	go func() { done <- log.Consume(ctx, topic.Matches, "window", windowing.Handle) }()
+	p.matching, p.windowing = matching, windowing
 	p.stop = func() {
 		cancel()
 		for range 2 {
@@ -130,6 +134,12 @@ func (p *pipeline) append(events []topic.Event) {
 // findings reads all that was announced until want findings have closed.
 func (p *pipeline) closed(want int) map[detect.FindingID]detect.Finding {
 	p.t.Helper()
+	return p.closedOf(want, func(detect.Finding) bool { return true })
+}
+
+// closedOf is closed of some findings.
+func (p *pipeline) closedOf(want int, of func(detect.Finding) bool) map[detect.FindingID]detect.Finding {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	found := make(chan detect.Finding)
@@ -159,7 +169,7 @@ func (p *pipeline) closed(want int) map[detect.FindingID]detect.Finding {
 	for len(closed) < want {
 		select {
 		case f := <-found:
-			if f.State == detect.StateClosed {
+			if f.State == detect.StateClosed && of(f) {
 				closed[f.ID] = f
 			}
 		case <-ctx.Done():

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,7 +18,7 @@ import (
 
 // Windowing is the second stage: it gathers matches into findings.
 type Windowing struct {
-	set     *rules.Set
+	set     atomic.Pointer[rules.Set]
 	limits  detect.Limits
 	out     appender
 	logger  *slog.Logger
@@ -44,7 +45,7 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 			[]string{"partition"}),
 		memory: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_memory_bytes", Help: "Memory of open findings and of closed ones that are remembered, by estimate."},
 			[]string{"partition"}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), matches of rules that are gone (unknown_rule), records that are no matches (undecodable), findings whose matches are gone (lost)."},
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), matches of rules that are gone (unknown_rule), matches and keys of rules whose window is another now (changed_rule), records that are no matches (undecodable), findings whose matches are gone (lost)."},
 			[]string{"reason"}),
 		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened, or opened again, after the time of their bucket had passed."}),
 		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_lost_records_total", Help: "Records that retention removed before they were read."}),
@@ -53,15 +54,21 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 			[]string{"topic"}),
 	}
 	reg.MustRegister(m.findings, m.live, m.memory, m.dropped, m.late, m.lost, m.replayed, m.retries)
-	return &Windowing{
-		set:     set,
+	s := &Windowing{
 		limits:  limits,
 		logger:  logger,
 		metrics: m,
 		out: appender{log: log, logger: logger, backoffs: defaultBackoffs,
 			retries: func(topic string) { m.retries.WithLabelValues(topic).Inc() }},
 	}
+	s.set.Store(set)
+	return s
 }
+
+// SetRules makes the stage go on with another set, from the next batch that it
+// reads ([detect.Windows.SetRules] says what becomes of open findings). It is
+// safe for concurrent use.
+func (s *Windowing) SetRules(set *rules.Set) { s.set.Store(set) }
 
 // note is the metadata of the stage's position: what a replay starts with.
 type note struct {
@@ -73,9 +80,11 @@ type note struct {
 // that it had announced when its position was committed.
 func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 	position := claim.Position()
+	set := s.set.Load()
 	run := windowRun{
 		stage:    s,
-		windows:  detect.NewWindows(s.set, s.limits),
+		set:      set,
+		windows:  detect.NewWindows(set, s.limits),
 		position: position.Offset,
 		claim:    claim,
 		recent:   map[int64]*detect.Match{},
@@ -121,6 +130,7 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 // windowRun is the state of one partition while it is owned.
 type windowRun struct {
 	stage    *Windowing
+	set      *rules.Set
 	windows  *detect.Windows
 	position int64 // findings of records before it were announced already
 	clock    clock
@@ -136,6 +146,10 @@ type windowRun struct {
 func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 	clear(r.recent)
 	r.said = r.said[:0]
+	if set := r.stage.set.Load(); set != r.set {
+		r.set = set
+		r.said = r.windows.SetRules(set, r.said)
+	}
 	for i := range records {
 		before := len(r.said)
 		m, err := topic.DecodeMatch(&records[i])
@@ -217,6 +231,7 @@ func (r *windowRun) count() {
 	m := r.stage.metrics
 	m.dropped.WithLabelValues("evicted").Add(float64(now.Evicted - r.stats.Evicted))
 	m.dropped.WithLabelValues("unknown_rule").Add(float64(now.Unknown - r.stats.Unknown))
+	m.dropped.WithLabelValues("changed_rule").Add(float64(now.Changed - r.stats.Changed))
 	m.late.Add(float64(now.Late - r.stats.Late))
 	r.live.Set(float64(now.Live))
 	r.memory.Set(float64(now.Bytes))

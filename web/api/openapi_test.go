@@ -39,7 +39,7 @@ func TestSchemasAreTrue(t *testing.T) {
 	store := threeClusters(t)
 	store.events[0].Event.RequestObject = []byte(`{"deep":` + nested(600) + `}`)
 	store.events[0].TimeReason = query.TimeTooOld
-	store.findings[0].Saturated, store.findings[0].Distinct, store.findings[0].Values = true, 1, []string{"v"}
+	store.findings[0].Saturated, store.findings[0].Shadow, store.findings[0].Distinct, store.findings[0].Values = true, true, 1, []string{"v"}
 	b := newBench(t, testConfig(), store)
 	f := func(path, schema string) {
 		t.Helper()

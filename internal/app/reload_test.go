@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// keeper is a ruleKeeper of one file that runs, and what it handed on.
+type keeper struct {
+	*ruleKeeper
+	t    *testing.T
+	file string
+	used chan *rules.Set
+}
+
+func newKeeper(t *testing.T, text string, every time.Duration) *keeper {
+	t.Helper()
+	k := &keeper{t: t, file: filepath.Join(t.TempDir(), "mine.yaml"), used: make(chan *rules.Set)}
+	k.write(text)
+	c := RulesConfig{NoBuiltin: true, Paths: []string{k.file}}
+	k.ruleKeeper = newRuleKeeper(c, time.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if result := k.load(); result != reloadOK {
+		t.Fatalf("the first load went %s", result)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	k.use = func(s *rules.Set) {
+		select {
+		case k.used <- s:
+		case <-ctx.Done():
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); k.run(ctx, every) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return k
+}
+
+// write replaces the file at once: no half of it is read.
+func (k *keeper) write(text string) {
+	k.t.Helper()
+	if err := os.WriteFile(k.file+".new", []byte(text), 0o600); err != nil {
+		k.t.Fatal(err)
+	}
+	if err := os.Rename(k.file+".new", k.file); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// next waits for the set that is handed on, and returns its ids.
+func (k *keeper) next() string {
+	k.t.Helper()
+	select {
+	case set := <-k.used:
+		var ids []string
+		for _, r := range set.Rules {
+			ids = append(ids, string(r.ID))
+		}
+		return strings.Join(ids, " ")
+	case <-time.After(20 * time.Second):
+		k.t.Fatal("no rules were handed on")
+		return ""
+	}
+}
+
+// counted waits until a number of reloads had a result.
+func (k *keeper) counted(result string, want float64) {
+	k.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		var m dto.Metric
+		if err := k.reloads.WithLabelValues(result).Write(&m); err != nil {
+			k.t.Fatal(err)
+		}
+		got := m.GetCounter().GetValue()
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			k.t.Fatalf("%v reloads were %s, want %v", got, result, want)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func ruleNamed(id string) string {
+	return "id: " + id + "\ntitle: t\nseverity: low\nwhen: verb == \"get\"\n"
+}
+
+func TestReloadOnAsking(t *testing.T) {
+	k := newKeeper(t, ruleNamed("a"), time.Hour)
+	k.write(ruleNamed("a") + "---\n" + ruleNamed("b"))
+	k.ask()
+	if got := k.next(); got != "a b" {
+		t.Errorf("rules %q, want a and b", got)
+	}
+	k.counted(reloadOK, 1)
+	k.write("id: a\nwhen: nope\n")
+	k.ask()
+	if got := k.next(); got != "a b" {
+		t.Errorf("rules %q, want those from before the mistake", got)
+	}
+	k.counted(reloadProblems, 1)
+	k.write("# none\n")
+	k.ask()
+	k.counted(reloadRefused, 1)
+}
+
+func TestReloadOnChange(t *testing.T) {
+	k := newKeeper(t, ruleNamed("a"), time.Millisecond)
+	k.write(ruleNamed("changed"))
+	if got := k.next(); got != "changed" {
+		t.Errorf("rules %q, want the changed one", got)
+	}
+	k.counted(reloadOK, 1)
+}
