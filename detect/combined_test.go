@@ -59,6 +59,13 @@ var scenes = []scene{
 		},
 	},
 	{
+		file: "exec-then-token-at-hand", rule: "exec-then-token-at-hand", finds: []string{"c shop/till-0 127.0.0.1, 2 requests"},
+		steps: []sceneStep{
+			{"the exec", of("get", "pods/exec shop/till-0")},
+			{"the token used where the exec came from", by("till/v1.4.2", "127.0.0.1")},
+		},
+	},
+	{
 		file: "issued-token", rule: "issued-token-used-elsewhere", finds: []string{"c JTI, 2 requests"},
 		steps: []sceneStep{
 			{"the tokens issued", of("create", "serviceaccounts/token shop/till")},

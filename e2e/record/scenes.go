@@ -19,6 +19,7 @@ import (
 // scenes are played one after the other; none depends on another.
 var scenes = []scene{
 	{"exec-then-token", execThenToken},
+	{"exec-then-token-at-hand", execThenTokenAtHand},
 	{"issued-token", issuedToken},
 	{"short-lived-binding", shortLivedBinding},
 	{"certificate", certificate},
@@ -54,6 +55,28 @@ func execThenToken(ctx context.Context, l *lab) error {
 	}
 	_, err = thief.CoreV1().Secrets(shop).List(ctx, meta.ListOptions{})
 	return err
+}
+
+// execThenTokenAtHand: somebody runs a command in a pod, whose program goes on,
+// and uses the pod's token where he is, by a tool that says it is the program.
+func execThenTokenAtHand(ctx context.Context, l *lab) error {
+	erin, err := l.person("erin@corp.example", kube.AdminGroup)
+	if err != nil {
+		return err
+	}
+	if err := erin.exec(ctx, "env"); err != nil {
+		return err
+	}
+	for _, address := range []string{podNet, office} {
+		holder, err := l.holder(l.token, address, "till/v1.4.2")
+		if err != nil {
+			return err
+		}
+		if err := holder.listConfig(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *client) listConfig(ctx context.Context) error {
