@@ -15,10 +15,20 @@ type Explanation struct {
 	Evaded []string          `json:"known_evasions"`
 }
 
+// Tier says what evaluates a condition on the events that the index brings to it.
+type Tier string
+
+// The tiers.
+const (
+	TierClosures Tier = "closures"                     // all of it is compiled to Go
+	TierMachine  Tier = "closures and virtual machine" // some parts are left to the expression language
+)
+
 // PartExplanation is about one of the conditions of a rule.
 type PartExplanation struct {
-	Name       string       `json:"name"`       // as "when" or "window.sequence[1]"
-	Machine    []string     `json:"machine"`    // what is left to the virtual machine; empty: all is closures
+	Name       string       `json:"name"` // as "when" or "window.sequence[1]"
+	Tier       Tier         `json:"tier"`
+	Machine    []string     `json:"machine"`    // what is left to the virtual machine
 	Candidate  []Constraint `json:"candidate"`  // which events the index brings to it
 	Requires   []Constraint `json:"requires"`   // what else is compared first
 	Conditions []string     `json:"conditions"` // all must hold
@@ -56,7 +66,7 @@ func Explain(r *Rule) Explanation {
 }
 
 func explainPart(r *Rule, number int) PartExplanation {
-	p := PartExplanation{Name: r.partName(number)}
+	p := PartExplanation{Name: r.partName(number), Tier: TierClosures}
 	when := r.Parts[number].When
 	for _, c := range when {
 		p.Conditions = append(p.Conditions, c.text)
@@ -66,6 +76,9 @@ func explainPart(r *Rule, number int) PartExplanation {
 				p.Requires = append(p.Requires, Constraint{Field: need.field.Name, In: need.words})
 			}
 		}
+	}
+	if len(p.Machine) > 0 {
+		p.Tier = TierMachine
 	}
 	for i, f := range outlinedTexts {
 		if c, any := textConstraint(when, f, i); !any {

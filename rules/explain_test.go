@@ -11,6 +11,10 @@ func TestExplain(t *testing.T) {
 		t.Helper()
 		r := parseOne(t, "id: x\ntitle: t\nseverity: low\nwhen: |\n  "+when+"\n")
 		want.Name, want.Conditions = "when", []string{when}
+		want.Tier = TierClosures
+		if len(want.Machine) > 0 {
+			want.Tier = TierMachine
+		}
 		if diff := cmp.Diff([]PartExplanation{want}, Explain(r).Parts); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", when, diff)
 		}

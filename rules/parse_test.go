@@ -107,10 +107,15 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal + "tests: [{name: a, findings: 1, events: [{at: 1m, verb: get}]}]\nexceptions: [{name: e, when: allowed}]"))
 	f.Add([]byte("id: [a, *b]\n---\n&x {}"))
 	f.Add([]byte("when: >-\n  any(containers, .privileged) && \"a\" matches \"(\"\n"))
+	f.Add([]byte(minimal + "---\nkind: override\nrules: [x]\nenabled: true\nsuppress: 2h\nwindow: {at_least: 2}\n---\nkind: exception\ntags: [a]\nrules: [x]\nname: e\nwhen: sourceIPs[0] == \"x\"\n"))
+	f.Add([]byte("id: x\ntitle: t\nseverity: [{when: allowed, is: low}, {is: high}]\nwhen: verb == \"get\"\nwindow: {sequence: [{when: allowed}, {when: '!denied'}], within: 5m}"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		rules, problems := Parse("x.yaml", src, OriginUser)
-		for _, r := range rules {
-			if r.When == nil || r.ID == "" || r.Severity.Rank() < 0 {
+		file, problems := ParseFile("x.yaml", src, OriginUser)
+		set, more := newSet([]File{file})
+		problems = append(append(problems, more...), Lint(set)...)
+		for _, r := range append(set.Rules, set.Disabled...) {
+			Explain(r)
+			if len(r.Parts) == 0 || r.ID == "" || r.Severity.Rank() < 0 {
 				t.Errorf("a rule came out broken: %+v", r)
 			}
 		}

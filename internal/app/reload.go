@@ -89,7 +89,7 @@ func (k *ruleKeeper) load() (result string) {
 func (k *ruleKeeper) reload() {
 	before := k.set
 	result := k.load()
-	k.reloads.WithLabelValues(result).Inc()
+	defer func() { k.reloads.WithLabelValues(result).Inc() }()
 	if result == reloadRefused {
 		k.logger.Error("no rule is left: those that there were stay", "rules", len(before.Rules))
 		return

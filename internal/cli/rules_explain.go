@@ -99,7 +99,8 @@ func writeExplanation(out io.Writer, e *explainedRule) error {
 		list(p.Name, p.Conditions)
 		list("  candidate where", orElse(constraints(p.Candidate), "every event is one"))
 		list("  compared first", constraints(p.Requires))
-		list("  virtual machine", orElse(p.Machine, "nothing: all of it is compiled"))
+		line("  tier", string(p.Tier))
+		list("  virtual machine", p.Machine)
 	}
 	fmt.Fprintln(w)
 	if e.Nanoseconds > 0 {
