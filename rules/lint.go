@@ -29,6 +29,12 @@ func Lint(set *Set) Problems {
 				add(p)
 			}
 		}
+		for i := range r.Cases {
+			for _, p := range lintCondition(r.Cases[i].When) {
+				p.Field = fmt.Sprintf("severity[%d]", i)
+				add(p)
+			}
+		}
 		for i := range r.Exceptions {
 			if e := &r.Exceptions[i]; e.change == nil { // what comes from outside has been looked at
 				for _, p := range lintException(e) {
