@@ -81,8 +81,8 @@ func (r *Reducer) growth() int { return 3 * r.limit }
 // up, e is not redacted.
 func (r *Reducer) reduce(item []byte, e *Event, overgrown bool) ([]byte, Reduction, error) {
 	if overgrown || e.RequestObject != nil || e.ResponseObject != nil {
-		if text, err := r.withoutBodies(item, e); text != nil || err != nil {
-			return text, ReducedBodies, err
+		if text, how, err := r.withoutBodies(item, e); text != nil || err != nil {
+			return text, how, err
 		}
 	}
 	for _, s := range shorter {

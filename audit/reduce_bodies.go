@@ -9,43 +9,51 @@ const (
 	partRequest parts = 1 << iota
 	partResponse
 	partRest
+	partURI // but for its beginning: it holds tokens without number
 
 	partBodies = partRequest | partResponse
 )
 
 // withoutBodies leaves out the first of these that lets the event fit: the
 // request's body, since the response holds the object as it stands afterwards;
-// the response's; both. Where none does, it returns nil, and e is the redacted
-// event without bodies.
-func (r *Reducer) withoutBodies(item []byte, e *Event) ([]byte, error) {
+// the response's; both. A URI that holds tokens without number is cut before.
+// Where none lets it fit, there is no text, and e is the redacted event without
+// bodies.
+func (r *Reducer) withoutBodies(item []byte, e *Event) ([]byte, Reduction, error) {
 	var whole Event // not redacted, and read anew: what is left out may be of any size
 	if err := Scan(item, &whole); err != nil {
-		return nil, err
+		return nil, NotReduced, err
 	}
 	normalizeBodies(&whole)
-	have := whole.parts()
+	have, how := whole.parts(), ReducedBodies
+	if _, ok := r.redactor.cleanURI(whole.RequestURI); !ok {
+		have, how = have|partURI, ReducedStrings
+	}
 	for _, drop := range attempts(have) {
 		last := drop&partBodies == have&partBodies
 		text, err := r.without(&whole, drop, last, e)
 		switch {
 		case errors.Is(err, errOvergrown):
 		case text != nil, err != nil, last:
-			return text, err
+			return text, how, err
 		}
 	}
-	return nil, ErrEventTooLarge
+	return nil, NotReduced, ErrEventTooLarge
 }
 
 // attempts are the parts to leave out, in order. The rest goes only where it
-// holds secrets without number.
+// holds secrets without number; a URI that does goes always.
 func attempts(have parts) []parts {
-	bodies := have & partBodies
-	list := []parts{bodies}
+	bodies, always := have&partBodies, have&partURI
+	list := []parts{bodies | always}
 	if bodies == partBodies {
-		list = []parts{partRequest, partResponse, partBodies}
+		list = []parts{partRequest | always, partResponse | always, partBodies | always}
+	}
+	if always != 0 && bodies != 0 {
+		list = append([]parts{always}, list...)
 	}
 	if have&partRest != 0 {
-		list = append(list, bodies|partRest)
+		list = append(list, bodies|always|partRest)
 	}
 	return list
 }
@@ -97,6 +105,10 @@ func (r *Reducer) drop(whole *Event, drop parts) Event {
 	if drop&partResponse != 0 {
 		m.add("responseObject", part.ResponseObject, len(part.ResponseObject))
 		part.ResponseObject = nil
+	}
+	if drop&partURI != 0 {
+		uri := part.RequestURI
+		part.RequestURI = uri[:safePrefix(uri, shorter[0].keep)] + m.add("requestURI", []byte(uri), len(uri))
 	}
 	if drop&partRest != 0 {
 		m.dropOthers()

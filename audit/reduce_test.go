@@ -402,3 +402,39 @@ func FuzzReduce(f *testing.F) {
 		}
 	})
 }
+
+// Whoever fills the URI of a request with tokens does not keep the event from
+// being read: the URI is cut, nothing else is.
+func TestReduceURIOfManyTokens(t *testing.T) {
+	r := testReducer(t, DefaultEventBytes)
+	f := func(token string, n int, members string, want Reduction, paths ...string) {
+		t.Helper()
+		uri := "/api/v1/namespaces/a/secrets/b?token=canary&" + strings.Repeat(token, n)
+		item := strings.Replace(large(members), `"/api/v1/pods"`, quoted(uri), 1)
+		e, how := reduced(t, r, item)
+		if how != want {
+			t.Errorf("%d of %s: reduced by %q, want %q", n, token, how, want)
+		}
+		if diff := cmp.Diff(Reduced(paths), e.Reduced()); diff != "" {
+			t.Errorf("%d of %s: %s", n, token, diff)
+		}
+		if e.Verb != "create" || e.ObjectRef.Name != "p" {
+			t.Errorf("other fields changed: %+v", e)
+		}
+		if !strings.HasPrefix(e.RequestURI, "/api/v1/namespaces/a/secrets/b?token="+r.redactor.marker([]byte("canary"))) {
+			t.Errorf("the URI begins with %.200s", e.RequestURI)
+		}
+		if strings.Contains(e.RequestURI, "hunter") {
+			t.Errorf("a token is left of %s", token)
+		}
+	}
+	f("token=hunter2&", 900, "", NotReduced)
+	for _, token := range []string{
+		"token=hunter2&", "password=hunter/2&", "x=eyJhunter.b.c&", "eyJhunter..,", "bearer+hunter&", "bearer+hunter/2,",
+	} {
+		f(token, 2000, "", ReducedStrings, "requestURI")
+		f(token, (1<<20)/len(token), "", ReducedStrings, "requestURI")
+		f(token, 2000, `,"requestObject":`+pod(100)+`,"responseObject":`+pod(100), ReducedStrings, "requestURI")
+		f(token, 2000, `,"requestObject":`+pod(2_000_000)+`,"responseObject":`+pod(100), ReducedStrings, "requestObject", "requestURI")
+	}
+}
