@@ -106,6 +106,7 @@ func isJSONText(s string) bool {
 }
 
 // manifest matches text that names a target's kind as manifests do: in YAML, in
-// JSON that is cut or follows other text, and in templates of them. It begins a
-// line or stands in braces, so that prose does not match.
-var manifest = regexp.MustCompile(`(?m)(?:^[ \t>|-]*|[{,]\s*)\\*["']?kind\\*["']?\s*:\s*\\*["']?(?:Secret|SecretList|TokenRequest|TokenReview)\b`)
+// JSON that is cut or follows other text, in templates of them, and in programs
+// that write them. It begins a line, an escaped one too, or stands in braces, so
+// that prose does not match.
+var manifest = regexp.MustCompile(`(?m)(?:(?:^|\\[nrt])[ \t>|-]*|[{,]\s*)\\*["']?kind\\*["']?\s*:\s*\\*["']?(?:Secret|SecretList|TokenRequest|TokenReview)\b`)

@@ -44,6 +44,8 @@ func TestRedactManifest(t *testing.T) {
 		"# two\n" + `{"kind":"Secret","stringData":{"a":"canary"}}` + "\n{}\n",
 		`text of "{\"kind\":\"Secret\",\"stringData\":{\"a\":\"canary\"}}"`,
 		"kind: TokenReview\nspec: {token: canary}\n",
+		`printf 'apiVersion: v1\nkind: Secret\nstringData:\n  a: canary\n' | kubectl apply -f -`,
+		`manifest = "{{ items }}:\\n- kind: Secret\\n  stringData: {a: canary}"`,
 	} {
 		item := eventAbout("/configmaps/", `{"kind":"ConfigMap","data":{"x":`+quoted(text)+`}}`, "")
 		got, e := mustRedact(t, r, item)
