@@ -103,12 +103,17 @@ func (w *Windows) evict(k *key, dst []Draft) []Draft {
 // its buckets.
 const thinned = 8
 
+// stepMembers is how many members of each step of a sequence a key keeps at least:
+// however often one step comes, another one that was seen is not forgotten.
+const stepMembers = 16
+
 // thin gives the oldest members up, down to a number; findings count them on.
 func (w *Windows) thin(k *key, to int) {
-	excess := len(k.members) - to
+	excess := max(len(k.members)-to, 0)
+	spared := k.spare(excess, min(stepMembers, max(1, to/thinned)))
 	kept := 0
-	for i := range max(excess, 0) {
-		if k.isFirst(i) {
+	for i := range excess {
+		if k.isFirst(i) || i >= spared[k.members[i].part()] {
 			k.move(kept, i)
 			kept++
 			continue
@@ -125,6 +130,26 @@ func (w *Windows) thin(k *key, to int) {
 		k.remove(kept, excess)
 		w.grow(k, -int64(excess-kept)*k.memberBytes())
 	}
+}
+
+// spare returns, by step of a sequence (its until the last), the index from which
+// on members[:excess] hold at most so many of the step. Other windows spare none.
+func (k *key) spare(excess, most int) (since [rules.MaxSteps + 1]int) {
+	for part := range since {
+		since[part] = excess
+	}
+	if k.of.rule.Window.Kind != rules.Sequence {
+		return since
+	}
+	var count [rules.MaxSteps + 1]int
+	for i := excess - 1; i >= 0; i-- {
+		part := k.members[i].part()
+		if count[part] < most {
+			count[part]++
+			since[part] = i
+		}
+	}
+	return since
 }
 
 // isFirst reports whether a member is the first of a bucket with a finding.

@@ -484,3 +484,57 @@ func BenchmarkWindowsAdd(b *testing.B) {
 		})
 	}
 }
+
+// However often one step of a sequence comes, the others that were seen are
+// remembered: nobody hides a token that he hands on behind uses of his own.
+func TestFloodOfOneStep(t *testing.T) {
+	set := parseSet(t, `
+id: handed-on
+title: t
+severity: high
+window:
+  sequence: [{when: allowed}, {when: denied}]
+  ordered: true
+  differ: sourceIP.client
+  within: 6h
+suppress: 6h
+`)
+	f := func(name string, limits Limits, uses int, others bool) {
+		t.Run(name, func(t *testing.T) {
+			w := NewWindows(set, limits)
+			request := 0
+			use := func(key string, part uint8, address string, at time.Time) Match {
+				request++
+				m := hit(key, request, at)
+				m.Rule, m.Part, m.Value = "handed-on", part, address
+				return m
+			}
+			add := func(key string, part uint8, address string, at time.Time) int {
+				m := use(key, part, address, at)
+				return len(w.Add(&m, int64(request), nil))
+			}
+			add("mallory", 0, "10.0.0.1", base)
+			for i := range uses {
+				if n := add("mallory", 1, "10.0.0.1", base.Add(time.Duration(i+1)*100*time.Millisecond)); n != 0 {
+					t.Fatalf("%d findings at use %d", n, i)
+				}
+			}
+			if others {
+				for i := range limits.KeysPerRule * 3 / 2 {
+					add(fmt.Sprint("other", i), 1, "10.0.0.2", base.Add(20*time.Minute))
+				}
+			}
+			if n := add("mallory", 1, "203.0.113.9", base.Add(30*time.Minute)); n != 1 {
+				t.Errorf("%d findings open, want 1", n)
+			}
+			m := use("mallory", 0, "", base)
+			if n := len(w.keys.get(m.Fingerprint()).members); n > w.limits.Members {
+				t.Errorf("%d members are held", n)
+			}
+		})
+	}
+	f("few", Limits{}, 10, false)
+	f("many", Limits{}, 20_000, false)
+	f("many of few that are held", Limits{Members: 64}, 1000, false)
+	f("evicted", Limits{KeysPerRule: 100}, 1000, true)
+}
