@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -116,12 +117,15 @@ func ReadConfig(path, dataDir string) (Config, datadir.Dir, error) {
 		if err != nil {
 			return c, "", fmt.Errorf("configuration: %w", err)
 		}
-		if text, err = expand(text); err != nil {
+		expanded, err := expand(text)
+		if err != nil {
 			return c, "", fmt.Errorf("configuration %s: %w", path, err)
 		}
-		err = yaml.UnmarshalWithOptions(text, &c, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
+		err = yaml.UnmarshalWithOptions(expanded, &c, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
 		if err != nil && !errors.Is(err, io.EOF) {
-			return c, "", fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
+			// The lines around a mistake would show what a variable holds: a secret.
+			quote := bytes.Equal(expanded, text)
+			return c, "", fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, quote))
 		}
 	}
 	dir, err := datadir.Resolve(cmp.Or(dataDir, c.DataDir))

@@ -62,6 +62,24 @@ func TestConfigurationMistakes(t *testing.T) {
 	f("redaction: {redact: [{resources: configmaps}]}", `unknown field "resources"`)
 }
 
+// What a variable holds is not told with a mistake beside it.
+func TestMistakesDoNotTellVariables(t *testing.T) {
+	t.Setenv("KLAXON_TEST_DSN", "clickhouse://u:hunter2@db")
+	for _, text := range []string{
+		"store:\n  dsn: ${KLAXON_TEST_DSN}\n  nope: 1\n",
+		"store:\n  nope: 1\n  dsn: ${KLAXON_TEST_DSN}\n",
+		"store:\n  nope: ${KLAXON_TEST_DSN}\n",
+		"store: [\n  dsn: ${KLAXON_TEST_DSN}\n",
+		"ingest:\n  senders: ${KLAXON_TEST_DSN}\n",
+		"ingest:\n  limits: {connections: \"${KLAXON_TEST_DSN}\"}\n",
+	} {
+		_, err := readConfig(t, text)
+		if err == nil || !strings.Contains(err.Error(), "klaxon.yaml: [") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestRedactionRules(t *testing.T) {
 	c, err := readConfig(t, `
 ingest: {instance: a}
