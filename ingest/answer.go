@@ -91,3 +91,13 @@ func (a answer) write(w http.ResponseWriter, req *http.Request, err error) {
 	}
 	http.Error(w, text, a.code)
 }
+
+// forgetBody lets go of what came of a body that nobody will read. Over HTTP/2 a
+// client decides when it takes an answer: until then the server would hold, for
+// whoever reaches the port, as much as a connection may send unasked. Over
+// HTTP/1 nothing is held, and closing would read on.
+func forgetBody(req *http.Request) {
+	if req.ProtoMajor >= 2 {
+		_ = req.Body.Close() // it cannot fail
+	}
+}

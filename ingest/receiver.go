@@ -87,7 +87,12 @@ func NewReceiver(o Options) (*Receiver, error) {
 
 // ServeHTTP answers one request. Requests are answered in parallel, as an API
 // server sends them.
-func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.mux.ServeHTTP(w, req) }
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if _, pattern := r.mux.Handler(req); pattern == "" {
+		forgetBody(req)
+	}
+	r.mux.ServeHTTP(w, req)
+}
 
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	sender, err := r.admit(req)
@@ -149,6 +154,7 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, sender Sende
 	}
 	r.metrics.refused.WithLabelValues(a.reason).Inc()
 	r.refusals.request(req, sender, a, err)
+	forgetBody(req)
 	a.write(w, req, err)
 }
 
