@@ -227,7 +227,10 @@ func scanFile(streams Streams, in scan.Input, p *progress) scan.File {
 		}}
 	}
 	opened := 0
-	return scan.File{Name: in.Path, Open: func() (io.ReadCloser, error) {
+	if in.Size < 0 { // a pipe, as <(zcat old.gz) is: what is read of it does not come again
+		opened = 1
+	}
+	return scan.File{Name: in.Path, Stream: in.Size < 0, Open: func() (io.ReadCloser, error) {
 		file, err := os.Open(in.Path)
 		if opened++; err != nil || opened == 1 {
 			return file, err
