@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
@@ -125,14 +126,27 @@ func (x *redaction) object(p place) {
 // webhooks changed (k8s.io/apiserver/pkg/admission/plugin/webhook/mutating).
 const webhookPatch = "patch.webhook.admission.k8s.io/"
 
+// harmlessAnnotations begin the names of what the API server itself annotates
+// events with, which quotes no object. Others may: of policies and of webhooks.
+var harmlessAnnotations = []string{
+	"authorization.k8s.io", "authentication.k8s.io", "apiserver.latency.k8s.io", "audit.k8s.io", "k8s.io",
+	"pod-security.kubernetes.io", "mutation.webhook.admission.k8s.io",
+	"failed-open.mutating.webhook.admission.k8s.io", "failed-open.validating.webhook.admission.k8s.io",
+}
+
+func isHarmlessAnnotation(key string) bool {
+	domain, _, _ := strings.Cut(key, "/")
+	return slices.Contains(harmlessAnnotations, domain)
+}
+
 // annotations reads those of the event.
 func (x *redaction) annotations(within scope) {
 	for key, ok := x.enter(); ok; key, ok = x.next() {
 		switch {
+		case within != outside && !isHarmlessAnnotation(key):
+			x.value(place{scope: inPlain})
 		case !strings.HasPrefix(key, webhookPatch):
 			x.skip()
-		case within != outside:
-			x.value(place{scope: inPlain})
 		case x.rule.any() && x.peek() == '"':
 			x.webhookPatch()
 		default:

@@ -56,7 +56,7 @@ const (
 	inSecret                   // everything that is not known to be harmless in a Secret
 	inAnnotations              // those of a Secret: all but the known ones
 	inTokens                   // what is named token
-	inStatus                   // what is named message
+	inStatus                   // what is named message, and what a Secret or token holds: clients may call theirs so
 	inEncoded                  // everything; strings are base64
 	inPlain                    // everything
 )
@@ -85,9 +85,10 @@ func (s scope) member(key string) scope {
 			return inPlain
 		}
 	case inStatus:
-		if name == "message" {
+		if name == "message" || name == "token" {
 			return inPlain
 		}
+		return secretsMember(name, inStatus)
 	}
 	return s
 }

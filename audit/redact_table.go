@@ -14,8 +14,15 @@ func (x *redaction) table(p place) {
 			}
 			continue
 		}
-		x.value(place{scope: p.scope})
+		x.other(p, key)
 	}
+}
+
+// other reads a member that no Table has: a client may call its own object one.
+func (x *redaction) other(p place, key string) {
+	mark := len(x.nodes)
+	x.value(place{scope: p.scope.member(key), at: x.members(p.at, key)})
+	x.nodes = x.nodes[:mark]
 }
 
 func (x *redaction) row(p place, closed bool, columns []string) {
@@ -30,7 +37,7 @@ func (x *redaction) row(p place, closed bool, columns []string) {
 		case strings.EqualFold(key, "object"):
 			x.value(place{scope: p.scope, at: x.rule.roots})
 		default:
-			x.value(place{scope: p.scope})
+			x.other(p, key)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func eventAbout(about, request, response string) string {
 	if response != "" {
 		item += `, "responseObject": ` + response
 	}
-	return item + `,"annotations":{"a":"b"}}`
+	return item + `,"annotations":{"k8s.io/a":"b"}}`
 }
 
 // The hashes of the plain values that the bodies below hold are written <value>.
@@ -172,6 +172,12 @@ func TestRedactHiddenBodies(t *testing.T) {
 		`{"RequestObject":{"kind":"Secret","data":{"a":"canary"}}}`,
 		`{"unknown":[{"kind":"Secret","data":{"a":"canary"}}]}`,
 		`{"requestObject":{"kind":"Secret","kind":"Pod","data":{"a":"canary"}}}`,
+		`{"objectRef":{"resource":"secrets"},"requestObject":{"kind":"Table","data":{"a":"canary"},"stringData":{"b":"canary"}}}`,
+		`{"objectRef":{"resource":"secrets"},"requestObject":{"kind":"Table","rows":[{"stringData":{"b":"canary"}}]}}`,
+		`{"objectRef":{"resource":"secrets"},"responseStatus":{"code":422},"requestObject":{"kind":"Status","stringData":{"b":"canary"}}}`,
+		`{"objectRef":{"resource":"serviceaccounts","subresource":"token"},"requestObject":{"kind":"Table","spec":{},"status":{"token":"canary"}}}`,
+		`{"objectRef":{"resource":"secrets"},"annotations":{"validation.policy.admission.k8s.io/validation_failure":"[{\"message\":\"canary\"}]"}}`,
+		`{"requestURI":"/api/v1/namespaces/a/pods/p/exec?command=bEaReR%20canary"}`,
 		`{"request\u004fbject":{"kind":"Secret","data":{"a":"canary"},"data":{"a":"canary"}}}`,
 	} {
 		if got, _ := mustRedact(t, r, item); strings.Contains(got, "canary") {
@@ -183,7 +189,7 @@ func TestRedactHiddenBodies(t *testing.T) {
 // What an admission webhook put into a secret stands in an annotation too.
 func TestRedactWebhookPatch(t *testing.T) {
 	r := testRedactor(t)
-	const annotated = `{"objectRef":{"resource":%q},"annotations":{"a":"canary","patch.webhook.admission.k8s.io/round_0_index_0":"{\"patch\":[{\"op\":\"add\",\"path\":\"/data/a\",\"value\":\"canary\"}]}"}}`
+	const annotated = `{"objectRef":{"resource":%q},"annotations":{"k8s.io/a":"canary","patch.webhook.admission.k8s.io/round_0_index_0":"{\"patch\":[{\"op\":\"add\",\"path\":\"/data/a\",\"value\":\"canary\"}]}"}}`
 	got, e := mustRedact(t, r, fmt.Sprintf(annotated, "secrets"))
 	if strings.Count(got, "canary") != 1 {
 		t.Errorf("Redact left the patch: %s", got)

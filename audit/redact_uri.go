@@ -26,7 +26,7 @@ func (x *redaction) requestURI() {
 
 // mayHoldToken reports whether cleanURI may change something.
 func mayHoldToken(uri string) bool {
-	if strings.Contains(uri, "eyJ") || strings.Contains(uri, "earer") || strings.Contains(uri, "EARER") {
+	if strings.Contains(uri, "eyJ") || namesBearer(uri) {
 		return true
 	}
 	_, query, found := strings.Cut(uri, "?")
@@ -38,6 +38,20 @@ func mayHoldToken(uri string) bool {
 		}
 	}
 	return false
+}
+
+// namesBearer reports whether a URI holds the word, in whatever case.
+func namesBearer(uri string) bool {
+	for rest := uri; ; {
+		i := strings.IndexAny(rest, "bB")
+		if i < 0 || len(rest)-i < len("bearer") {
+			return false
+		}
+		if strings.EqualFold(rest[i:i+len("bearer")], "bearer") {
+			return true
+		}
+		rest = rest[i+1:]
+	}
 }
 
 // Tokens in the clear: a JWT (RFC 7519) wherever it stands, and what follows

@@ -39,7 +39,6 @@ window: {at_least: 5, within: 1h, by: [actor.name]}
 			opened += len(drafts)
 		}
 	}
-	drafts = nil
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	held := int64(after.HeapAlloc) - int64(before.HeapAlloc)
