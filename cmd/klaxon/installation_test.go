@@ -209,10 +209,10 @@ func (i *installation) klaxon(args ...string) []byte {
 // until asks again and again until there is no error.
 func (i *installation) until(what string, ask func() error) {
 	i.t.Helper()
-	i.within(90*time.Second, what, ask)
+	i.within(90*time.Second, 100*time.Millisecond, what, ask)
 }
 
-func (i *installation) within(patience time.Duration, what string, ask func() error) {
+func (i *installation) within(patience, pause time.Duration, what string, ask func() error) {
 	i.t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
@@ -223,7 +223,7 @@ func (i *installation) within(patience time.Duration, what string, ask func() er
 		if time.Now().After(deadline) {
 			i.t.Fatalf("%s: %v", what, err)
 		}
-		time.Sleep(min(100*time.Millisecond, patience/100))
+		time.Sleep(pause)
 	}
 }
 

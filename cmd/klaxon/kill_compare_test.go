@@ -11,6 +11,48 @@ import (
 	"github.com/klaxon-dev/klaxon/audit"
 )
 
+// comparison is what became of a load in an installation that was killed.
+type comparison struct {
+	events, lost, doubled  int
+	findings, closed, same int // of the installation that was not killed; closed in both, the same in both
+}
+
+func (c comparison) String() string {
+	return fmt.Sprintf("events %d, lost %d, doubled %d, findings equal %d of %d (%d of them closed)",
+		c.events, c.lost, c.doubled, c.same, c.findings, c.closed)
+}
+
+// compare waits until the installation has done with the load, for so long for
+// its findings to close, and compares it with one that was not killed.
+func compare(t *testing.T, calm, struck *installation, l *load, patience time.Duration) comparison {
+	t.Helper()
+	c := comparison{events: len(l.ids)}
+	struck.drained()
+	c.lost, c.doubled = rows(t, struck, l)
+	want, got := calm.settled(patience), struck.settled(patience)
+	c.findings = len(want)
+	if c.findings == 0 {
+		t.Error("nothing was found")
+	}
+	for id, w := range want {
+		switch g := got[id]; {
+		case g == nil:
+			t.Errorf("finding %s of %v is missing", id, w["rule"])
+		case !w.closed() || !g.closed():
+			c.same++
+		case sameContent(t, w, g):
+			c.same++
+			c.closed++
+		}
+	}
+	for id, g := range got {
+		if want[id] == nil {
+			t.Errorf("finding %s of %v was not found without kills", id, g["rule"])
+		}
+	}
+	return c
+}
+
 // rows reads all rows of an installation and counts the events of a load that
 // it lost, and those that it holds more than once.
 func rows(t *testing.T, i *installation, l *load) (lost, doubled int) {
@@ -78,48 +120,26 @@ func (i *installation) findings(args ...string) (map[string]finding, error) {
 // was taken too late for its order close ten minutes after it.
 const closePatience = 15 * time.Minute
 
-// compareFindings waits until the findings of the load's own rules are closed,
-// compares all, and returns how many are equal: those that are closed in both in
-// all but how often they were revised, others in their ids.
-func compareFindings(t *testing.T, calm, struck *installation) (equal, found, closed int) {
-	t.Helper()
-	var all [2]map[string]finding
-	for n, i := range []*installation{calm, struck} {
-		i.within(closePatience, "the load's findings are closed", func() error {
-			open, err := i.findings("--rule", "load-*", "--state", "open")
-			for _, f := range open {
-				return fmt.Errorf("%d are open, one of them of %v: from %v to %v", len(open), f["rule"], f["first_seen"], f["last_seen"])
-			}
-			return err
-		})
-		var err error
-		if all[n], err = i.findings(); err != nil {
-			t.Fatal(err)
+// settled waits until the findings of the load's own rules are closed and
+// returns all findings.
+func (i *installation) settled(patience time.Duration) map[string]finding {
+	i.t.Helper()
+	i.within(patience, time.Second, "the load's findings are closed", func() error {
+		open, err := i.findings("--rule", "load-*", "--state", "open")
+		for _, f := range open {
+			return fmt.Errorf("%d are open, one of them of %v: from %v to %v", len(open), f["rule"], f["first_seen"], f["last_seen"])
 		}
+		return err
+	})
+	found, err := i.findings()
+	if err != nil {
+		i.t.Fatal(err)
 	}
-	want, got := all[0], all[1]
-	for id, w := range want {
-		switch g := got[id]; {
-		case g == nil:
-			t.Errorf("finding %s of %v is missing", id, w["rule"])
-		case !w.closed() || !g.closed():
-			equal++
-		case sameContent(t, w, g):
-			equal++
-			closed++
-		}
-	}
-	for id, g := range got {
-		if want[id] == nil {
-			t.Errorf("finding %s of %v was not found without kills", id, g["rule"])
-		}
-	}
-	if len(want) == 0 {
-		t.Error("nothing was found")
-	}
-	return equal, len(want), closed
+	return found
 }
 
+// sameContent compares findings that are closed in both installations, in all
+// but how often they were revised. Of open ones the id is all that is promised.
 func sameContent(t *testing.T, want, got finding) bool {
 	t.Helper()
 	delete(want, "revision")

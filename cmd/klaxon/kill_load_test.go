@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"sync"
 	"testing"
@@ -21,6 +22,12 @@ const (
 	// batch has fifty seconds to be taken in order, and what it sets off closes
 	// soon after.
 	eventAge = 9*time.Minute + 10*time.Second
+	// ahead is how far the clock of a second API server is ahead. Its events are
+	// new enough for copies of them to be known by the ids that serve remembers
+	// alone; those of eventAge, from before the load began, are looked up in the
+	// store. No rule matches them: when they are taken to have happened depends
+	// on when they come.
+	ahead = 4*time.Minute + 55*time.Second
 	// postSpan bounds the time between the first and the last event of the
 	// recorded posts that are used, postBytes their size.
 	postSpan  = 10 * time.Second
@@ -101,10 +108,13 @@ func (l *load) next() (batch, error) {
 	oldest := time.Now().Add(-eventAge)
 	var items [][]byte
 	var err error
-	if l.rng.IntN(15) == 0 {
+	switch draw := l.rng.IntN(15); {
+	case draw == 0:
 		items, err = l.recorded(oldest)
-	} else {
-		items = l.madeUp(oldest)
+	case draw < 8:
+		items = l.madeUp(oldest, l.busy)
+	default:
+		items = l.madeUp(time.Now().Add(ahead), l.quiet)
 	}
 	if err != nil {
 		return batch{}, err
@@ -132,8 +142,8 @@ func (l *load) recorded(oldest time.Time) ([][]byte, error) {
 	return items, nil
 }
 
-// madeUp returns one event to a full batch of them.
-func (l *load) madeUp(oldest time.Time) [][]byte {
+// madeUp returns one event to a full batch of them, a microsecond apart.
+func (l *load) madeUp(oldest time.Time, request func() (verb, resource string, code int)) [][]byte {
 	most := 20
 	switch draw := l.rng.IntN(20); {
 	case draw == 0:
@@ -144,19 +154,29 @@ func (l *load) madeUp(oldest time.Time) [][]byte {
 	items := make([][]byte, 1+l.rng.IntN(most))
 	for i := range items {
 		l.made++
-		items[i] = l.event(l.made, oldest.Add(time.Duration(i)*time.Millisecond))
+		verb, resource, code := request()
+		items[i] = l.event(l.made, oldest.Add(time.Duration(i)*time.Microsecond), verb, resource, code)
 	}
 	return items
 }
 
 var loadVerbs = []string{"get", "get", "get", "list", "watch", "create", "update", "patch", "delete"}
 
-func (l *load) event(n int, at time.Time) []byte {
-	resource := []string{"secrets", "configmaps", "pods"}[l.rng.IntN(3)]
-	verb, code := loadVerbs[l.rng.IntN(len(loadVerbs))], 200
+// busy is a request that the load's rules may match.
+func (l *load) busy() (verb, resource string, code int) {
+	code = http.StatusOK
 	if l.rng.IntN(100) == 0 {
-		code = 403
+		code = http.StatusForbidden
 	}
+	return loadVerbs[l.rng.IntN(len(loadVerbs))], []string{"secrets", "configmaps", "pods"}[l.rng.IntN(3)], code
+}
+
+// quiet is a request that no rule matches.
+func (l *load) quiet() (verb, resource string, code int) {
+	return []string{"get", "list", "watch"}[l.rng.IntN(3)], []string{"configmaps", "pods"}[l.rng.IntN(2)], http.StatusOK
+}
+
+func (l *load) event(n int, at time.Time, verb, resource string, code int) []byte {
 	namespace, name := fmt.Sprintf("team-%d", l.rng.IntN(4)), fmt.Sprintf("object-%d", l.rng.IntN(50))
 	when := at.UTC().Format("2006-01-02T15:04:05.000000Z")
 	return fmt.Appendf(nil, `{"level":"Metadata","auditID":"load-%d","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/%s/%s/%s",`+

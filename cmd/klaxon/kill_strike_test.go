@@ -36,7 +36,7 @@ const (
 type strike struct {
 	target     target
 	moment     moment
-	taken      int64 // events that were acknowledged before
+	taken      int64 // events that were acknowledged so far
 	unanswered int   // POSTs that serve had taken and never answered
 	insert     bool  // an insert of events was in flight
 }
@@ -73,12 +73,11 @@ func (k *killer) strike() []strike {
 	k.t.Helper()
 	s := k.plan()
 	k.loaded()
-	pids := k.pids(s.target)
+	pids, said := k.pids(s.target), len(k.log.String())
 	k.await(s.moment)
-	s.taken = k.door.taken.Load()
-	said := len(k.log.String())
 	posts := k.door.onTheWay()
 	k.kill(pids)
+	s.taken = k.door.taken.Load()
 	if s.target == engineAlone {
 		s.insert = k.insertFailed(said) // and all POSTs are answered: serve lives
 		return []strike{s}
@@ -133,7 +132,7 @@ func (k *killer) await(m moment) {
 		case <-time.After(30 * time.Second):
 			k.t.Fatal("no sender begins a POST")
 		}
-		longer = 2 * time.Millisecond
+		longer = 500 * time.Microsecond
 	}
 	time.Sleep(time.Duration(k.rng.Int64N(int64(longer))))
 }
