@@ -46,7 +46,13 @@ func (s *Scanner) Files(ctx context.Context, files []File) error {
 			slices.SortStableFunc(open, byNewest)
 		}
 		behind := open[0]
-		batch, more := <-behind.batches
+		var batch []item
+		var more bool
+		select {
+		case batch, more = <-behind.batches:
+		case <-ctx.Done(): // a pipe may keep its reader waiting for ever
+			return ctx.Err()
+		}
 		if !more {
 			if behind.err != nil && ctx.Err() == nil {
 				s.config.Unread(behind.Name, behind.err)

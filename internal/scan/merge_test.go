@@ -137,6 +137,26 @@ func TestScanStops(t *testing.T) {
 	}
 }
 
+// A pipe that nobody writes to does not keep a scan from ending.
+func TestScanOfAnEndlessWaitStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	pipe, writer := io.Pipe()
+	defer func() { _ = writer.Close() }()
+	s := New(Config{Rules: &rules.Set{}, Unread: func(string, error) {}})
+	opened := make(chan struct{})
+	go func() {
+		<-opened
+		cancel()
+	}()
+	err := s.Files(ctx, []File{{Name: "pipe", Stream: true, Open: func() (io.ReadCloser, error) {
+		close(opened)
+		return pipe, nil
+	}}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
 func recordedLines(t *testing.T) [][]byte {
 	t.Helper()
 	packed, err := os.ReadFile(recordings + "attack-window.mixed.jsonl.zst")
