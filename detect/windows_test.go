@@ -363,6 +363,29 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// A rule whose keys somebody makes up costs no other rule its own.
+func TestFloodOfOneRuleEvictsNoOther(t *testing.T) {
+	w := newHarness(t, Limits{Bytes: 1 << 20, KeysPerRule: 50_000})
+	var said []Finding
+	for i := range 10 {
+		m := hit(fmt.Sprint("kept", i), i, base)
+		said = w.Add(&m, int64(i), said)
+	}
+	for i := range 20_000 {
+		m := hit(fmt.Sprint("made-up", i), 100+i, base)
+		m.Rule = "each"
+		said = w.Add(&m, int64(100+i), said)
+	}
+	if w.Stats().Evicted == 0 {
+		t.Fatal("nothing was evicted")
+	}
+	for _, f := range said {
+		if f.Rule == "hourly" && (f.State == StateClosed || f.Saturated) {
+			t.Fatalf("%s was evicted", f.Actor)
+		}
+	}
+}
+
 // The estimate of memory is not far from what is held.
 func TestMemoryEstimate(t *testing.T) {
 	w := NewWindows(testSet(t), Limits{Bytes: 1 << 40})
