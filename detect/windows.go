@@ -144,6 +144,11 @@ func (w *Windows) changed(k *key, at int, dst []Draft) []Draft {
 // mark.
 func (w *Windows) look(k *key, start, end, from, to, mark int64, dst []Draft) []Draft {
 	b := k.at(start)
+	if b != nil && b.closed && b.saturated && mark >= k.end(b) {
+		// Which of its members were given up is not known: this one may be a copy.
+		w.saturated++
+		return dst
+	}
 	if b == nil || b.closed {
 		if len(w.satisfied(k, ends{from: from, to: to})) == 0 {
 			return dst
@@ -319,7 +324,7 @@ type Stats struct {
 	Keys    int   // keys that are held
 	Bytes   int64 // memory of the keys, by estimate
 	Evicted int64 // keys whose findings closed early because there were too many
-	Full    int64 // times that a key had too many members
+	Full    int64 // times that a key had too many members, or got one after its finding was full and had closed
 	Unknown int64 // matches of rules that the set does not hold
 	Changed int64 // matches and keys of rules that were gathered otherwise before they changed
 	Late    int64 // findings that opened, or opened again, after their bucket had closed

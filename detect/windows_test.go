@@ -386,6 +386,25 @@ func TestFloodOfOneRuleEvictsNoOther(t *testing.T) {
 	}
 }
 
+// Copies of members that a full finding gave up do not open it again.
+func TestCopiesOfAFullFinding(t *testing.T) {
+	w := newHarness(t, Limits{Members: 100})
+	for i := range 500 {
+		m := hit("joe", i, base.Add(time.Duration(i)*time.Second))
+		w.Add(&m, int64(i), nil)
+	}
+	closed := w.Advance(base.Add(time.Hour), nil)
+	if len(closed) != 1 || closed[0].Count != 500 || !closed[0].Saturated {
+		t.Fatalf("closing said %+v", closed)
+	}
+	for i := range 500 {
+		m := hit("joe", i, base.Add(time.Duration(i)*time.Second))
+		if said := w.Add(&m, int64(500+i), nil); len(said) != 0 {
+			t.Fatalf("copy %d said %+v", i, said)
+		}
+	}
+}
+
 // The estimate of memory is not far from what is held.
 func TestMemoryEstimate(t *testing.T) {
 	w := NewWindows(testSet(t), Limits{Bytes: 1 << 40})
