@@ -37,7 +37,7 @@ type Ref struct {
 type scratch struct {
 	requests map[uint64]struct{}
 	values   map[uint64]struct{}
-	ids      []int
+	listed   []int // of the key's members
 }
 
 // draft counts the finding of a bucket.
@@ -48,49 +48,56 @@ func (w *Windows) draft(k *key, b *bucket) Draft {
 	}
 	clear(s.requests)
 	clear(s.values)
-	s.ids = s.ids[:0]
-	spans := w.satisfied(k, ends{from: b.start, to: k.end(b)})
-	if b.saturated {
-		// What is left of a saturated finding may not satisfy its window.
-		spans = append(spans, span{from(k.members, b.start), from(k.members, k.end(b))})
-	}
+	s.listed = s.listed[:0]
 	values := k.values()
-	next := 0
-	for _, sp := range spans {
-		for i := max(sp.lo, next); i < sp.hi; i++ {
+	for _, sp := range w.spans(k, b) {
+		for i := sp.lo; i < sp.hi; i++ {
 			if !k.of.rule.Lists(k.members[i].part()) {
 				continue
 			}
-			s.ids = append(s.ids, i)
+			s.listed = append(s.listed, i)
 			s.requests[k.members[i].request] = struct{}{}
 			if values != nil {
 				s.values[values[i]] = struct{}{}
 			}
 		}
-		next = max(next, sp.hi)
 	}
-	slices.Sort(s.ids)
 	return Draft{
 		Rule:        k.of.rule,
 		Fingerprint: k.id,
 		Count:       int64(len(s.requests)) + int64(b.dropped),
 		Distinct:    int64(len(s.values)),
 		Saturated:   b.saturated,
-		Refs:        k.list(s.ids),
+		Refs:        k.list(s.listed),
 		bucket:      bucketNumber(b.start, k.of.rule.Suppress),
 	}
 }
 
-// list returns the first, the last and an even sample of those between: event
-// ids are hashes, so those with the least ids are one, whatever order they came in.
-func (k *key) list(ids []int) []Ref {
-	listed := ids
-	if len(ids) > MaxListed {
-		between := slices.Clone(ids[1 : len(ids)-1])
+// spans returns what the finding of a bucket is made of, in order and apart. What
+// is left of a saturated one may not satisfy its window: all of the bucket is.
+func (w *Windows) spans(k *key, b *bucket) []span {
+	spans := w.satisfied(k, ends{from: b.start, to: k.end(b)})
+	if !b.saturated {
+		return spans
+	}
+	all := span{from(k.members, b.start), from(k.members, k.end(b))}
+	if len(spans) > 0 {
+		all.lo = min(all.lo, spans[0].lo) // its stretch begins before the bucket
+	}
+	return []span{all}
+}
+
+// list returns, of members of the key, the first, the last and an even sample of
+// those between: event ids are hashes, so those with the least ids are one,
+// whatever order they came in.
+func (k *key) list(members []int) []Ref {
+	listed := members
+	if len(members) > MaxListed {
+		between := slices.Clone(members[1 : len(members)-1])
 		slices.SortFunc(between, func(a, b int) int {
 			return slices.Compare(k.members[a].event[:], k.members[b].event[:])
 		})
-		listed = append([]int{ids[0], ids[len(ids)-1]}, between[:MaxListed-2]...)
+		listed = append([]int{members[0], members[len(members)-1]}, between[:MaxListed-2]...)
 		slices.Sort(listed)
 	}
 	refs := make([]Ref, 0, len(listed))
@@ -178,7 +185,7 @@ func bucketNumber(start int64, suppress time.Duration) int64 {
 	return start / suppress.Microseconds()
 }
 
-// valueHash stands for a value; "" is none.
+// valueHash stands for a value that a window counts.
 func valueHash(value string) uint64 {
 	sum := sha256.Sum256([]byte(value))
 	return binary.BigEndian.Uint64(sum[:8])

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/klaxon-dev/klaxon/rules"
 )
@@ -94,20 +93,4 @@ func digest(what string, rule rules.RuleID, key Key, bucket *int64) [16]byte {
 	}
 	sum := sha256.Sum256(b)
 	return [16]byte(sum[:16])
-}
-
-// bucketOf returns the number of the bucket of length suppress that t lies in,
-// and when it ends. Buckets are aligned to the Unix epoch. Without suppress the
-// request is the key and one bucket holds all; it ends with the event.
-func bucketOf(t time.Time, suppress time.Duration) (bucket int64, end time.Time) {
-	if suppress <= 0 {
-		return 0, t
-	}
-	// Whole seconds: nanoseconds since the epoch overflow beyond the year 2262.
-	length := int64(suppress / time.Second)
-	bucket = t.Unix() / length
-	if t.Unix()%length < 0 {
-		bucket--
-	}
-	return bucket, time.Unix((bucket+1)*length, 0).UTC()
 }

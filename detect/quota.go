@@ -16,8 +16,6 @@ type ruleKeys struct {
 	bytes int64
 }
 
-func newRuleKeys(rule *rules.Rule) *ruleKeys { return &ruleKeys{rule: rule} }
-
 // touched is a list of keys in the order in which they were touched.
 type touched struct {
 	oldest, newest *key

@@ -82,7 +82,7 @@ func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 	}
 	of := w.rules[rule.ID]
 	if of == nil {
-		of = newRuleKeys(rule)
+		of = &ruleKeys{rule: rule}
 		w.rules[rule.ID] = of
 	}
 	id := m.Fingerprint()

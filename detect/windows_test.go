@@ -152,8 +152,9 @@ func TestFindingOpensGrowsAndCloses(t *testing.T) {
 func TestBucketsAreAligned(t *testing.T) {
 	f := func(at time.Time, suppress time.Duration, wantBucket int64, wantEnd time.Time) {
 		t.Helper()
-		bucket, end := bucketOf(at, suppress)
-		if bucket != wantBucket || !end.Equal(wantEnd) {
+		start, end := bucketAt(at.UnixMicro(), suppress)
+		bucket := bucketNumber(start, suppress)
+		if bucket != wantBucket || end != wantEnd.UnixMicro() {
 			t.Errorf("%v: bucket %d until %v, want %d until %v", at, bucket, end, wantBucket, wantEnd)
 		}
 	}
@@ -164,7 +165,23 @@ func TestBucketsAreAligned(t *testing.T) {
 	f(epoch.Add(-1), time.Hour, -1, epoch)
 	f(epoch.Add(-time.Hour), time.Hour, -1, epoch)
 	f(epoch.Add(-time.Hour-1), time.Hour, -2, epoch.Add(-time.Hour))
-	f(epoch.Add(5*time.Second), 0, 0, epoch.Add(5*time.Second))
+}
+
+// Without suppress one bucket holds all of a request's key; it ends with the event.
+func TestRequestsEndWithTheirEvent(t *testing.T) {
+	if number := bucketNumber(firstTime, 0); number != 0 {
+		t.Errorf("bucket %d, want 0", number)
+	}
+	w := newHarness(t, Limits{})
+	m := hit("joe", 1, base)
+	m.Rule = "each"
+	w.Add(&m, 0, nil)
+	if said := w.Advance(base.Add(-time.Microsecond), nil); len(said) != 0 {
+		t.Errorf("before the event's time %+v was said", said)
+	}
+	if said := w.Advance(base, nil); len(said) != 1 || said[0].State != StateClosed {
+		t.Errorf("at the event's time %+v was said", said)
+	}
 }
 
 func TestTwoStagesAreOneRequest(t *testing.T) {
@@ -383,6 +400,22 @@ func TestFloodOfOneRuleEvictsNoOther(t *testing.T) {
 		if f.Rule == "hourly" && (f.State == StateClosed || f.Saturated) {
 			t.Fatalf("%s was evicted", f.Actor)
 		}
+	}
+}
+
+// A full finding goes on to list its first event, though what lay between it and
+// those that satisfy the window was given up.
+func TestFullFindingKeepsItsFirst(t *testing.T) {
+	w := &harness{Windows: NewWindows(kindsSet(t), Limits{Members: 16}), log: map[int64]*Match{}}
+	start := base.Truncate(10 * time.Minute)
+	for i := range 50 {
+		m := hit("joe", i, start.Add(time.Duration(i)*10*time.Second))
+		m.Rule = "many"
+		w.Add(&m, int64(i), nil)
+	}
+	closed := w.Advance(start.Add(10*time.Minute), nil)
+	if len(closed) != 1 || !closed[0].Saturated || !closed[0].FirstSeen.Equal(start) {
+		t.Errorf("closing said %+v, want one full finding since %v", closed, start)
 	}
 }
 
