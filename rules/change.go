@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/klaxon-dev/klaxon/rules/internal/yamlnode"
 )
 
 // ChangeKind says how a document changes rules that other files hold.
@@ -71,7 +73,7 @@ func (c *Change) problem(field, format string, args ...any) Problem {
 // change reads a document of kind override or exception.
 func (d *decoder) change(kind ChangeKind, n ast.Node) *Change {
 	c := &Change{Kind: kind, places: map[string]place{}}
-	c.Line, _ = position(n)
+	c.Line, _ = yamlnode.Position(n)
 	c.exception.change = c
 	want := fields{
 		"kind":         func(string, ast.Node) {},
@@ -109,7 +111,7 @@ func (d *decoder) change(kind ChangeKind, n ast.Node) *Change {
 func (c *Change) placed(d *decoder, want fields, under string) {
 	for name, read := range want {
 		want[name] = func(field string, n ast.Node) {
-			line, column := position(n)
+			line, column := yamlnode.Position(n)
 			c.places[join(under, name)] = place{line, column, d.textAt(line, column)}
 			read(field, n)
 		}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -14,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/klaxon-dev/klaxon/rules/internal/yamlnode"
 )
 
 // MaxFileBytes is the largest rule file that is read.
@@ -66,7 +67,7 @@ func ParseFile(name string, src []byte, origin string) (File, Problems) {
 		}
 		before := len(problems)
 		d.rule = ""
-		if alias := findAlias(doc.Body); alias != nil {
+		if alias := yamlnode.Alias(doc.Body); alias != nil {
 			d.problem(alias, "", "anchors and aliases are not read in rule files: write the value out")
 			continue
 		}
@@ -106,36 +107,8 @@ func tooMuch(lines []string) (line int, message string) {
 }
 
 func (d *decoder) syntax(err error) {
-	line, column := 1, 1
-	message := firstLine(err.Error())
-	var located yaml.Error
-	if errors.As(err, &located) {
-		if t := located.GetToken(); t != nil && t.Position != nil {
-			line, column = t.Position.Line, t.Position.Column
-		}
-		message = located.GetMessage()
-	}
-	d.at(line, column, "", d.textAt(line, column), "this is no YAML: "+message)
-}
-
-func findAlias(n ast.Node) ast.Node {
-	var found ast.Node
-	ast.Walk(walker(func(n ast.Node) bool {
-		if t := n.Type(); t == ast.AliasType || t == ast.AnchorType || t == ast.MergeKeyType {
-			found = n
-		}
-		return found == nil
-	}), n)
-	return found
-}
-
-type walker func(ast.Node) bool
-
-func (w walker) Visit(n ast.Node) ast.Visitor {
-	if w(n) {
-		return w
-	}
-	return nil
+	line, column, message := yamlnode.Syntax(err)
+	d.at(line, column, "", d.textAt(line, column), "this is no YAML: "+firstLine(message))
 }
 
 // source returns the text of a document that begins at line.
@@ -176,7 +149,7 @@ func (d *decoder) document(n ast.Node) (*Rule, *Change) {
 
 func (d *decoder) ruleDocument(n ast.Node, members []*ast.MappingValueNode) *Rule {
 	r := &Rule{Suppress: DefaultSuppress, Window: Window{Kind: Count, AtLeast: 1}, Mode: ModeLive}
-	r.Line, _ = position(n)
+	r.Line, _ = yamlnode.Position(n)
 	id, title := "", ""
 	given := map[string]bool{}
 	by := defaultBy
@@ -305,7 +278,7 @@ func (d *decoder) whole(n ast.Node, field string, e *Exception) {
 func (d *decoder) tests(field string, n ast.Node, dst *[]Test) {
 	d.sequence(n, field, func(field string, n ast.Node) {
 		t := Test{Findings: -1}
-		t.Line, _ = position(n)
+		t.Line, _ = yamlnode.Position(n)
 		d.mapping(n, field, fields{
 			"name":     d.text(&t.Name),
 			"findings": d.integer(&t.Findings),

@@ -10,6 +10,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/klaxon-dev/klaxon/rules/internal/yamlnode"
 )
 
 // decoder reads one document's nodes and notes every mistake with its place.
@@ -21,7 +23,7 @@ type decoder struct {
 }
 
 func (d *decoder) problem(n ast.Node, field, format string, args ...any) {
-	line, column := position(n)
+	line, column := yamlnode.Position(n)
 	d.at(line, column, field, d.textAt(line, column), fmt.Sprintf(format, args...))
 }
 
@@ -37,17 +39,6 @@ func (d *decoder) textAt(line, column int) string {
 	}
 	r := []rune(d.lines[line-1])
 	return strings.TrimSpace(string(r[min(max(column-1, 0), len(r)):]))
-}
-
-func position(n ast.Node) (line, column int) {
-	t := n.GetToken()
-	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
-		t = m.Values[0].Key.GetToken()
-	}
-	if t == nil || t.Position == nil {
-		return 1, 1
-	}
-	return t.Position.Line, t.Position.Column
 }
 
 // fields is how the members of a mapping are read.
@@ -232,13 +223,13 @@ func (d *decoder) cutByComment(n ast.Node) bool {
 	if !ok || s.Token.Type != token.StringType {
 		return false
 	}
-	line, _ := position(n)
+	line, _ := yamlnode.Position(n)
 	return line <= len(d.lines) && strings.Contains(d.lines[line-1], " #")
 }
 
 // inFile maps a place in a scalar's text to its place in the file.
 func (d *decoder) inFile(n ast.Node, text string, line, column int) (int, int) {
-	startLine, startColumn := position(n)
+	startLine, startColumn := yamlnode.Position(n)
 	literal, block := n.(*ast.LiteralNode)
 	if !block {
 		if s, ok := n.(*ast.StringNode); ok && s.Token.Type != token.StringType {

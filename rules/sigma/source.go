@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/klaxon-dev/klaxon/rules"
+	"github.com/klaxon-dev/klaxon/rules/internal/yamlnode"
 )
 
 // source is a document of a file of Sigma rules.
@@ -40,7 +41,7 @@ type source struct {
 func (s *source) say(kind Kind, n ast.Node, field, format string, args ...any) {
 	line, column := s.line, 1
 	if n != nil {
-		line, column = position(n)
+		line, column = yamlnode.Position(n)
 		line += s.offset
 	}
 	switch kind {

@@ -2,15 +2,15 @@ package sigma
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/klaxon-dev/klaxon/rules/internal/yamlnode"
 )
 
 // read adds the documents of a file.
@@ -51,7 +51,9 @@ func (c *converter) readDocument(file string, offset int, lines []string) {
 	}
 	tree, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil {
-		line, message := syntax(err)
+		line, _, message := yamlnode.Syntax(err)
+		message, _, _ = strings.Cut(message, "\n")
+		message = cut(clean(message), 200)
 		c.broken(file, offset+line, "this is no YAML: "+message)
 		return
 	}
@@ -64,10 +66,10 @@ func (c *converter) readDocument(file string, offset int, lines []string) {
 }
 
 func (c *converter) addDocument(file string, offset int, body ast.Node) {
-	line, _ := position(body)
+	line, _ := yamlnode.Position(body)
 	s := &source{file: file, offset: offset, line: offset + line, members: map[string]ast.Node{}}
 	c.sources = append(c.sources, s)
-	if alias := findAlias(body); alias != nil {
+	if alias := yamlnode.Alias(body); alias != nil {
 		s.refuse(alias, "", "anchors and aliases are not read: write the value out")
 		return
 	}
@@ -110,50 +112,6 @@ func brackets(text string) int {
 		most = max(most, open)
 	}
 	return most
-}
-
-func syntax(err error) (line int, message string) {
-	line, message = 1, err.Error()
-	var located yaml.Error
-	if errors.As(err, &located) {
-		if t := located.GetToken(); t != nil && t.Position != nil {
-			line = t.Position.Line
-		}
-		message = located.GetMessage()
-	}
-	message, _, _ = strings.Cut(message, "\n")
-	return line, cut(clean(message), 200)
-}
-
-func findAlias(n ast.Node) ast.Node {
-	var found ast.Node
-	ast.Walk(walker(func(n ast.Node) bool {
-		if t := n.Type(); t == ast.AliasType || t == ast.AnchorType || t == ast.MergeKeyType {
-			found = n
-		}
-		return found == nil
-	}), n)
-	return found
-}
-
-type walker func(ast.Node) bool
-
-func (w walker) Visit(n ast.Node) ast.Visitor {
-	if w(n) {
-		return w
-	}
-	return nil
-}
-
-func position(n ast.Node) (line, column int) {
-	t := n.GetToken()
-	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
-		t = m.Values[0].Key.GetToken()
-	}
-	if t == nil || t.Position == nil {
-		return 1, 1
-	}
-	return t.Position.Line, t.Position.Column
 }
 
 // member is a key of a mapping with its value.
