@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -40,8 +41,28 @@ func TestScripts(t *testing.T) {
 			"api":      startAPI,
 			"asked":    writeAsked,
 			"status":   status,
+
+			"eventually": eventually,
 		},
 	})
+}
+
+// eventually runs a command until it succeeds: what it needs may take a moment to
+// be seen by others, as a new token by a receiver.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: eventually command [argument…]")
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("it does not succeed: %v", err)
+		}
+	}
 }
 
 // status runs klaxon and wants an exit status: status 2 klaxon scan.
@@ -65,7 +86,7 @@ var masks = []struct {
 	what *regexp.Regexp
 	by   string
 }{
-	{regexp.MustCompile(`\b[A-Za-z0-9_-]{43}(\s|"|\\n|$)`), "TOKEN$1"},
+	{regexp.MustCompile(`(^|[\s"])[A-Za-z0-9_-]{43}(\s|"|\\n|$)`), "${1}TOKEN$2"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d{5}`), "127.0.0.1:PORT"},
 }
