@@ -203,6 +203,17 @@ func pages[T any](ctx context.Context, f *pageFlags, search func(ctx context.Con
 	}
 }
 
+// printPages is pages into a printer, which it closes.
+func printPages[T any](ctx context.Context, f *pageFlags, search func(ctx context.Context, limit int, cursor string) ([]T, string, error), out interface {
+	Write(one *T) error
+	Close() error
+}) (printed int, more bool, err error) {
+	if printed, more, err = pages(ctx, f, search, out.Write); err != nil {
+		return printed, more, err
+	}
+	return printed, more, out.Close()
+}
+
 // closing says on standard error what the output does not show.
 func closing(streams Streams, what string, since time.Time, printed int, more bool) {
 	switch {

@@ -99,16 +99,12 @@ func (f *deadLetterListFlags) run(ctx context.Context, streams Streams, flags *p
 	if err != nil {
 		return err
 	}
-	out := output.NewDeadLetters(streams.Out, f.format)
-	printed, more, err := pages(ctx, &f.pages, func(ctx context.Context, limit int, cursor string) ([]query.DeadLetter, string, error) {
+	printed, more, err := printPages(ctx, &f.pages, func(ctx context.Context, limit int, cursor string) ([]query.DeadLetter, string, error) {
 		q.Limit, q.Cursor = limit, cursor
 		page, err := c.SearchDeadLetters(ctx, q)
 		return page.Letters, page.Next, err
-	}, out.Write)
+	}, output.NewDeadLetters(streams.Out, f.format))
 	if err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
 		return err
 	}
 	closing(streams, "dead letters", q.Since, printed, more)

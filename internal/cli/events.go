@@ -95,16 +95,12 @@ func (f *eventsFlags) run(ctx context.Context, streams Streams, flags *pflag.Fla
 	if err != nil {
 		return err
 	}
-	out := output.NewEvents(streams.Out, f.format)
-	printed, more, err := pages(ctx, &f.pages, func(ctx context.Context, limit int, cursor string) ([]query.Event, string, error) {
+	printed, more, err := printPages(ctx, &f.pages, func(ctx context.Context, limit int, cursor string) ([]query.Event, string, error) {
 		q.Limit, q.Cursor = limit, cursor
 		page, err := c.SearchEvents(ctx, q)
 		return page.Events, page.Next, err
-	}, out.Write)
+	}, output.NewEvents(streams.Out, f.format))
 	if err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
 		return err
 	}
 	closing(streams, "events", q.Since, printed, more)

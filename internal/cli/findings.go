@@ -132,11 +132,7 @@ func (f *findingsFlags) print(ctx context.Context, streams Streams, c *client.Cl
 		return page.Findings, page.Next, err
 	}
 	if f.pages.all || f.format != output.FormatTable {
-		out := output.NewFindings(streams.Out, f.format)
-		if printed, more, err = pages(ctx, &f.pages, search, out.Write); err != nil {
-			return printed, more, err
-		}
-		return printed, more, out.Close()
+		return printPages(ctx, &f.pages, search, output.NewFindings(streams.Out, f.format))
 	}
 	var found []detect.Finding
 	printed, more, err = pages(ctx, &f.pages, search, func(one *detect.Finding) error {
