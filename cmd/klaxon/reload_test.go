@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -74,9 +75,12 @@ func TestReload(t *testing.T) {
 	write("second.yaml", "id: second\nwhen: nope\n")
 	write("third.yaml", pathRule("third", ""))
 	reload("problems")
-	if !strings.Contains(i.log.String(), "second.yaml:2:7: rule second: when: unknown name nope") {
-		t.Error("the log does not say where the mistake is")
-	}
+	i.until("the place of the mistake in the log", func() error {
+		if !strings.Contains(i.log.String(), "second.yaml:2:7: rule second: when: unknown name nope") {
+			return errors.New("the log does not say where the mistake is")
+		}
+		return nil
+	})
 	found("third", `"severity":"low"`)
 	i.stop(syscall.SIGTERM)
 }
