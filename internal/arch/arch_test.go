@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"internal/output":     {"audit", "rules", "rules/internal/yamlnode", "detect", "internal/query"},
 	"internal/scan":       {"audit", "rules", "rules/internal/yamlnode", "detect"},
 	"internal/stage":      {"audit", "rules", "rules/internal/yamlnode", "detect", "stream", "internal/topic"},
+	"stream/kafka":        {"stream", "internal/secretfile"},
 	"stream/local":        {"stream"},
 	"stream/streamtest":   {"stream"},
 	"ingest":              {"audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
