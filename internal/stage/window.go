@@ -70,40 +70,22 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 // safe for concurrent use.
 func (s *Windowing) SetRules(set *rules.Set) { s.set.Store(set) }
 
-// note is the metadata of the stage's position: what a replay starts with.
+// note is the metadata of the stage's position: what a replay starts with. The
+// clock's place is at or before the horizon: between them time alone counts.
 type note struct {
 	Horizon *detect.Point `json:"horizon,omitempty"`
+	Clock   *clockNote    `json:"clock,omitempty"`
 }
 
 // Handle consumes one partition of the topic Matches until ctx ends. It begins
 // with a replay of what the open findings need, and announces nothing again
 // that it had announced when its position was committed.
 func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
-	position := claim.Position()
-	set := s.set.Load()
-	run := windowRun{
-		stage:    s,
-		set:      set,
-		windows:  detect.NewWindows(set, s.limits),
-		position: position.Offset,
-		claim:    claim,
-		recent:   map[int64]*detect.Match{},
-		clock:    clock{},
-		live:     s.metrics.live.WithLabelValues(fmt.Sprint(claim.Partition())),
-		memory:   s.metrics.memory.WithLabelValues(fmt.Sprint(claim.Partition())),
+	run, err := s.newRun(claim)
+	if err != nil {
+		return fmt.Errorf("position of %s/%d: %w", topic.Matches, claim.Partition(), err)
 	}
-	start := position.Offset
-	var n note
-	if position.Metadata != "" {
-		if err := json.Unmarshal([]byte(position.Metadata), &n); err != nil {
-			return fmt.Errorf("position of %s/%d: %w", topic.Matches, claim.Partition(), err)
-		}
-	}
-	if n.Horizon != nil {
-		start = n.Horizon.Offset
-		run.windows.Resume(*n.Horizon)
-	}
-	in := reader{claim: claim, logger: s.logger, next: start, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
+	in := reader{claim: claim, logger: s.logger, next: run.ticks[0].offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
 	for {
 		records, err := in.read(ctx)
 		if err != nil {
@@ -112,15 +94,14 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 		if err := run.take(ctx, records); err != nil {
 			return endOf(ctx, err)
 		}
-		if in.next <= position.Offset {
+		run.ticks = run.ticks.add(in.next, run.clock)
+		if in.next <= run.position {
 			continue // still replaying
 		}
-		horizon := run.windows.Horizon(in.next)
-		metadata, err := json.Marshal(note{Horizon: &horizon})
+		p, err := run.reached(in.next)
 		if err != nil {
 			return err
 		}
-		p := stream.Position{Offset: in.next, Replay: in.next - horizon.Offset, Metadata: string(metadata)}
 		if err := claim.Commit(ctx, p); err != nil {
 			return endOf(ctx, err)
 		}
@@ -133,13 +114,67 @@ type windowRun struct {
 	set      *rules.Set
 	windows  *detect.Windows
 	position int64 // findings of records before it were announced already
+	horizon  int64 // matches before it are not needed any more
 	clock    clock
+	ticks    ticks // never empty
 	claim    stream.Claim
 	recent   map[int64]*detect.Match // of the records at hand, by offset
 	said     []detect.Draft
 	stats    detect.Stats
 	live     prometheus.Gauge
 	memory   prometheus.Gauge
+}
+
+// newRun makes the state from which the replay of a partition begins: at the
+// first of its ticks.
+func (s *Windowing) newRun(claim stream.Claim) (*windowRun, error) {
+	position, set := claim.Position(), s.set.Load()
+	run := &windowRun{
+		stage:    s,
+		set:      set,
+		windows:  detect.NewWindows(set, s.limits),
+		position: position.Offset,
+		horizon:  position.Offset,
+		clock:    clock{},
+		claim:    claim,
+		recent:   map[int64]*detect.Match{},
+		live:     s.metrics.live.WithLabelValues(fmt.Sprint(claim.Partition())),
+		memory:   s.metrics.memory.WithLabelValues(fmt.Sprint(claim.Partition())),
+	}
+	var n note
+	if position.Metadata != "" {
+		if err := json.Unmarshal([]byte(position.Metadata), &n); err != nil {
+			return nil, err
+		}
+	}
+	if n.Horizon != nil {
+		run.horizon = n.Horizon.Offset
+		run.windows.Resume(*n.Horizon)
+	}
+	first := tick{offset: run.horizon}
+	if n.Clock != nil {
+		var err error
+		if first, err = n.Clock.tick(); err != nil {
+			return nil, err
+		}
+		run.clock = first.clock.clone()
+	}
+	run.ticks = ticks{first}
+	return run, nil
+}
+
+// reached returns the position that says that all before next is done.
+func (r *windowRun) reached(next int64) (stream.Position, error) {
+	horizon := r.windows.Horizon(next)
+	if horizon.Offset == next { // nothing is held
+		r.ticks = ticks{{offset: next, clock: r.clock.clone()}}
+	}
+	r.ticks = r.ticks.since(horizon.Offset)
+	metadata, err := json.Marshal(note{Horizon: &horizon, Clock: newClockNote(r.ticks[0])})
+	if err != nil {
+		return stream.Position{}, err
+	}
+	return stream.Position{Offset: next, Replay: next - r.ticks[0].offset, Metadata: string(metadata)}, nil
 }
 
 // take hands records to the windows and announces what comes of it.
@@ -160,7 +195,10 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 			r.stage.metrics.dropped.WithLabelValues("undecodable").Inc()
 			r.stage.logger.Error("a record of the log is no match", "offset", records[i].Offset, "error", err)
 		case m.Kind == topic.KindProgress:
-			r.said = r.windows.Advance(r.clock.heard(&m), r.said)
+			if mark := r.clock.heard(&m); records[i].Offset >= r.horizon {
+				r.said = r.windows.Advance(mark, r.said)
+			}
+		case records[i].Offset < r.horizon:
 		default:
 			r.recent[records[i].Offset] = &m.Match
 			r.said = r.windows.Add(&m.Match, records[i].Offset, r.said)

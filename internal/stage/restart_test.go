@@ -1,0 +1,173 @@
+package stage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/rules"
+	"github.com/klaxon-dev/klaxon/stream"
+)
+
+// memoryLog is the partition of matches that a test consumes, and what is
+// announced. Its owner may die at a commit, before it or after.
+type memoryLog struct {
+	stream.Consumer
+	records  []stream.Record
+	position stream.Position
+	out      []stream.Record
+	rng      *rand.Rand
+	die      float64 // the chance at each commit
+}
+
+var errDied = errors.New("the process died")
+
+func (l *memoryLog) Partitions(string) int { return 1 }
+
+func (l *memoryLog) Append(_ context.Context, _ string, records []stream.Record) error {
+	l.out = append(l.out, records...)
+	return nil
+}
+
+func (l *memoryLog) Close() error              { return nil }
+func (l *memoryLog) Partition() int            { return 0 }
+func (l *memoryLog) Position() stream.Position { return l.position }
+func (l *memoryLog) End() int64                { return int64(len(l.records)) }
+
+// Read returns a few records; at the end of the log its owner dies.
+func (l *memoryLog) Read(_ context.Context, from int64, _ int) ([]stream.Record, error) {
+	if from == l.End() {
+		return nil, errDied
+	}
+	return l.records[from:min(l.End(), from+1+l.rng.Int64N(200))], nil
+}
+
+func (l *memoryLog) Commit(_ context.Context, p stream.Position) error {
+	before, after := l.rng.Float64() < l.die, l.rng.Float64() < l.die
+	if !before {
+		l.position = p
+	}
+	if before || after {
+		return errDied
+	}
+	return nil
+}
+
+// add appends a record.
+func (l *memoryLog) add(t *testing.T, m *topic.Match) {
+	t.Helper()
+	r, err := m.Record(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Offset = l.End()
+	l.records = append(l.records, r)
+}
+
+// consumed runs stages until one has come to the end, and returns what was
+// announced, without what was announced again.
+func (l *memoryLog) consumed(t *testing.T, set *rules.Set) (announced []detect.Finding, starts int) {
+	t.Helper()
+	for l.position.Offset < l.End() {
+		starts++
+		stage := NewWindowing(set, detect.Limits{}, l, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err := stage.Handle(context.Background(), l); !errors.Is(err, errDied) {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for i := range l.out {
+		f, err := topic.DecodeFinding(&l.out[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !seen[string(l.out[i].Value)] {
+			announced = append(announced, f)
+		}
+		seen[string(l.out[i].Value)] = true
+	}
+	return announced, starts
+}
+
+// countRule finds two requests of an actor in ten minutes.
+func countRule(t *testing.T) *rules.Set {
+	t.Helper()
+	parsed, problems := rules.Parse("test.yaml", []byte("id: two\ntitle: t\nseverity: low\nwhen: verb == 'get'\nwindow: {at_least: 2, within: 10m, by: [actor.name]}\nsuppress: 10m\n"), rules.OriginUser)
+	if len(problems) > 0 {
+		t.Fatal(problems.Error())
+	}
+	set, _ := rules.NewSet(parsed)
+	return set
+}
+
+// fill writes matches of two senders, one of which lags in one partition by up to
+// forty minutes, and is silent for a while.
+func (l *memoryLog) fill(t *testing.T, rule *rules.Rule, n int) {
+	t.Helper()
+	start := time.Date(2026, 7, 1, 12, 0, 0, 1, time.UTC)
+	for i := range n {
+		now := start.Add(time.Duration(i) * 500 * time.Millisecond)
+		m := topic.Match{Kind: topic.KindProgress, Source: l.rng.IntN(2), Sources: 2, Sender: []string{"a", "b"}[l.rng.IntN(2)], Received: now}
+		switch {
+		case m.Sender == "b" && i/2000%4 == 3:
+			m.Sender = "a"
+		case m.Sender == "b" && m.Source == 1:
+			if i%40 > 0 {
+				continue // it is seldom heard of
+			}
+			m.Received = now.Add(-time.Duration(i/50%40) * time.Minute)
+		}
+		if l.rng.IntN(3) == 0 {
+			m.Kind = topic.KindMatch
+			m.Match = detect.Match{
+				Rule: rule.ID, Version: rule.Version, Shape: rule.Shape, Cluster: "c", Key: detect.Key{{Name: "actor.name", Value: fmt.Sprint(l.rng.IntN(100))}},
+				Event: detect.EventRef{Time: m.Received.Add(-time.Duration(l.rng.IntN(15)) * time.Minute)},
+			}
+			binary.BigEndian.PutUint32(m.Match.Event.EventID[:], uint32(i))
+			binary.BigEndian.PutUint32(m.Match.Event.RequestID[:], uint32(i))
+		}
+		l.add(t, &m)
+	}
+}
+
+// What is announced does not depend on when a stage dies and starts again: time
+// has come as far as it had, though a sender that lags is not heard of for long.
+func TestRestartsChangeNothing(t *testing.T) {
+	set := countRule(t)
+	for seed := range uint64(2) {
+		calm := &memoryLog{rng: rand.New(rand.NewPCG(seed, 1))}
+		calm.fill(t, set.Rules[0], 15_000)
+		want, _ := calm.consumed(t, set)
+		closed, late := 0, 0
+		last := map[detect.FindingID]detect.State{}
+		for _, f := range want {
+			if f.State == detect.StateClosed {
+				closed++
+			} else if last[f.ID] == detect.StateClosed {
+				late++
+			}
+			last[f.ID] = f.State
+		}
+		if closed < 300 || late < 3 {
+			t.Fatalf("%d findings close, %d open again: the stream shows little", closed, late)
+		}
+		struck := &memoryLog{rng: rand.New(rand.NewPCG(seed, 2)), records: calm.records, die: 0.2}
+		got, starts := struck.consumed(t, set)
+		if starts < 20 {
+			t.Fatalf("it started %d times", starts)
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Fatalf("seed %d, %d starts, announced (-without restarts +with):\n%.4000s", seed, starts, diff)
+		}
+	}
+}
