@@ -124,6 +124,10 @@ type Claim interface {
 	Commit(ctx context.Context, p Position) error
 }
 
+// MaxMetadataBytes bounds a position's metadata: Kafka keeps 4096 bytes beside an
+// offset, and some of them say how the rest is read.
+const MaxMetadataBytes = 4000
+
 // Position is how far a group has come in a partition.
 type Position struct {
 	// Offset is the next record to process: all before it are done.
@@ -134,7 +138,7 @@ type Position struct {
 	// room they go all the same, as an alarm: the records that would be refused
 	// for their sake might be the ones that end the need for them.
 	Replay int64
-	// Metadata is the group's own note, at most 4096 bytes: which range is being
+	// Metadata is the group's own note, at most MaxMetadataBytes: which range is being
 	// inserted, what a replay starts with.
 	Metadata string
 }

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+
+	"github.com/klaxon-dev/klaxon/stream"
 )
 
 // Bounds that configuration and records are held to.
 const (
 	maxPartitions    = 1024
 	maxRecordLimit   = 512 << 20
-	maxMetadataBytes = 4096
+	maxMetadataBytes = stream.MaxMetadataBytes
 	leastFreeBytes   = 64 << 20
 )
 

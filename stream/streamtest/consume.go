@@ -77,10 +77,10 @@ func testMetadataIsBounded(t *testing.T, factory Factory) {
 	ctx := testContext(t)
 	log := oneTopic(t, factory, 1)()
 	c := consume(ctx, t, log, events, group).claim(ctx)
-	want := stream.Position{Metadata: strings.Repeat("m", 4096)}
+	want := stream.Position{Metadata: strings.Repeat("m", stream.MaxMetadataBytes)}
 	mustCommit(ctx, t, c, want)
-	if err := c.Commit(ctx, stream.Position{Metadata: strings.Repeat("m", 4097)}); err == nil {
-		t.Error("4097 bytes of metadata were taken")
+	if err := c.Commit(ctx, stream.Position{Metadata: strings.Repeat("m", stream.MaxMetadataBytes+1)}); err == nil {
+		t.Error("more metadata than the bound were taken")
 	}
 	checkPosition(t, c, want)
 }
