@@ -66,6 +66,15 @@ type Config struct {
 	// and ingest.limits.dead_letter_bytes.
 	MaxRecordBytes int `yaml:"max_record_bytes"`
 
+	// MaxInFlightBytes bounds the bytes of records that wait for the brokers'
+	// acknowledgement; they take about four times as much memory. Producers wait
+	// or are refused beyond it. Default 67108864 (64 MiB).
+	MaxInFlightBytes int64 `yaml:"max_in_flight_bytes"`
+
+	// SessionTimeout is how long a process that has died keeps its partitions.
+	// A Go duration. Default 10s, at least 6s.
+	SessionTimeout time.Duration `yaml:"session_timeout"`
+
 	// Compression of records: zstd, lz4, snappy, gzip or none. Default zstd, a
 	// seventeenth of the size of audit events; lz4 takes less of a processor.
 	Compression string `yaml:"compression"`
@@ -125,6 +134,8 @@ func (c *Config) SetDefaults() {
 	c.MinInsyncReplicas = cmp.Or(c.MinInsyncReplicas, inSync)
 	c.Retention = cmp.Or(c.Retention, 7*24*time.Hour)
 	c.MaxRecordBytes = cmp.Or(c.MaxRecordBytes, 8<<20)
+	c.MaxInFlightBytes = cmp.Or(c.MaxInFlightBytes, 64<<20)
+	c.SessionTimeout = cmp.Or(c.SessionTimeout, 10*time.Second)
 	c.Compression = cmp.Or(c.Compression, "zstd")
 }
 
@@ -176,6 +187,8 @@ func (c *Config) topicProblems() []error {
 	wrong(c.Retention < leastRetention, "retention: %v is less than %v, which rules and repairs need", c.Retention, leastRetention)
 	wrong(c.MaxRecordBytes < leastRecord || c.MaxRecordBytes > maxRecordLimit,
 		"max_record_bytes: %d is not between %d and %d", c.MaxRecordBytes, leastRecord, maxRecordLimit)
+	wrong(c.MaxInFlightBytes < int64(c.MaxRecordBytes), "max_in_flight_bytes: %d is less than one record may have, %d", c.MaxInFlightBytes, c.MaxRecordBytes)
+	wrong(c.SessionTimeout < 6*time.Second || c.SessionTimeout > 5*time.Minute, "session_timeout: %v is not between 6s and 5m, as brokers want it", c.SessionTimeout)
 	wrong(!slices.Contains(compressions, c.Compression), "compression: %q is not one of %s", c.Compression, strings.Join(compressions, ", "))
 	return problems
 }

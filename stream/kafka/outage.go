@@ -1,0 +1,41 @@
+package kafka
+
+import (
+	"sync"
+)
+
+// outage is whether the brokers take records. After a write that failed for want
+// of a broker one caller at a time tries again; the others are told at once.
+type outage struct {
+	mu     sync.Mutex
+	cause  error // nil: they do
+	trying bool
+}
+
+// err returns the cause of the outage, nil if there is none.
+func (o *outage) err() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cause
+}
+
+// enter returns nil to who may write.
+func (o *outage) enter() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cause != nil && o.trying {
+		return o.cause
+	}
+	o.trying = o.cause != nil
+	return nil
+}
+
+// leave takes how a write went: cause is why no broker took it, nil if one
+// answered. It returns whether that is news.
+func (o *outage) leave(cause error) (news bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	news = (cause == nil) != (o.cause == nil)
+	o.cause, o.trying = cause, false
+	return news
+}
