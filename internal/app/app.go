@@ -18,25 +18,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/klaxon-dev/klaxon/audit"
-	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/ingest"
 	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/internal/secretfile"
-	"github.com/klaxon-dev/klaxon/internal/stage"
-	"github.com/klaxon-dev/klaxon/internal/topic"
-	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/store"
 	"github.com/klaxon-dev/klaxon/store/engine"
 	"github.com/klaxon-dev/klaxon/stream"
-	"github.com/klaxon-dev/klaxon/stream/local"
 	"github.com/klaxon-dev/klaxon/web/api"
-)
-
-// Consumer groups of the topics.
-const (
-	groupMatch  = "match"
-	groupWindow = "window"
-	groupStore  = "store"
 )
 
 // stopTimeout bounds a graceful stop.
@@ -99,11 +87,13 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.rules = newRuleKeeper(a.config.Rules, a.clock, a.logger, a.registry)
-	if a.rules.load() == reloadRefused {
-		return errNoRules
+	if a.config.Roles.Has(RoleMatch, RoleWindow) {
+		a.rules = newRuleKeeper(a.config.Rules, a.clock, a.logger, a.registry)
+		if a.rules.load() == reloadRefused {
+			return errNoRules
+		}
 	}
-	log, err := a.openLog()
+	log, err := a.openLog(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,38 +101,51 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := a.openStore(ctx, log, sealer)
-	if err != nil {
-		return err
-	}
-	failed := func() error {
-		if err := log.Healthy(); errors.Is(err, local.ErrFailed) {
+	var db *store.Store
+	if a.config.Roles.Has(RoleStore, RoleAPI) {
+		if db, err = a.openStore(ctx, log, sealer); err != nil {
 			return err
 		}
-		return nil
 	}
-	a.health = newHealth(failed, map[string]func(context.Context) error{
-		"log":   func(context.Context) error { return log.Healthy() },
-		"store": db.Healthy,
-	})
+	a.health = newHealth(failedLog(log), checks(log, db))
 	// Who asks how the stop goes is answered until the stages are done.
 	if err := a.serveMetrics(); err != nil {
 		return err
 	}
 	a.runStages(log, db)
-	if err := a.serveAPI(files, db, sealer); err != nil {
-		return err
-	}
-	if err := a.serveWebhook(files, log, sealer); err != nil {
+	if err := a.openDoors(files, log, db, sealer); err != nil {
 		return err
 	}
 	a.health.serving()
-	return a.dir.WriteClient(datadir.Client{
-		Server:    "https://" + a.api.Addr().String(),
-		Webhook:   "https://" + a.webhook.Addr().String(),
-		TokenFile: files.adminToken,
-		CAFile:    files.caFile,
-	})
+	return a.tellClients(files)
+}
+
+// openDoors starts what is asked from outside.
+func (a *App) openDoors(f files, log stream.Log, db *store.Store, sealer *ingest.Sealer) error {
+	if a.config.Roles.Has(RoleAPI) {
+		if err := a.serveAPI(f, db, sealer); err != nil {
+			return err
+		}
+	}
+	if a.config.Roles.Has(RoleIngest) {
+		return a.serveWebhook(f, log, sealer)
+	}
+	return nil
+}
+
+// tellClients writes down for the other commands how the doors are reached.
+func (a *App) tellClients(f files) error {
+	if !a.config.Roles.Has(RoleIngest, RoleAPI) {
+		return nil
+	}
+	client := datadir.Client{TokenFile: f.adminToken, CAFile: f.caFile}
+	if a.api != nil {
+		client.Server = "https://" + a.api.Addr().String()
+	}
+	if a.webhook != nil {
+		client.Webhook = "https://" + a.webhook.Addr().String()
+	}
+	return a.dir.WriteClient(client)
 }
 
 // files are the secrets and certificates that serve runs with.
@@ -177,25 +180,6 @@ func (a *App) ensureFiles() (files, error) {
 		return f, fmt.Errorf("administrator's token: %w", err)
 	}
 	return f, nil
-}
-
-func (a *App) openLog() (*local.Log, error) {
-	log, err := local.Open(a.dir.Log(), a.config.Stream.Local, local.Options{
-		Topics: map[string]local.TopicConfig{
-			topic.Events:      {Partitions: 1},
-			topic.Matches:     {Partitions: 1},
-			topic.Findings:    {Partitions: 1},
-			topic.DeadLetters: {Partitions: 1},
-		},
-		Logger:     a.logger.With("part", "log"),
-		Registerer: a.registry,
-		Clock:      a.clock,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("log: %w", err)
-	}
-	a.cleanups.add("log", func(context.Context) error { return log.Close() })
-	return log, nil
 }
 
 func (a *App) openStore(ctx context.Context, log stream.Producer, sealer *ingest.Sealer) (*store.Store, error) {
@@ -266,52 +250,14 @@ func (a *App) engineSocket() (string, error) {
 	return filepath.Join(dir, "engine.sock"), nil
 }
 
-// runStages starts the consumers of the log.
-func (a *App) runStages(log stream.Log, db *store.Store) {
-	ctx, cancel := context.WithCancel(context.Background())
-	group, ctx := errgroup.WithContext(ctx)
-	drain := &drain{claims: map[*trackedClaim]struct{}{}}
-	consume := func(name, from, to string, handle func(context.Context, stream.Claim) error) {
-		group.Go(func() error {
-			if err := log.Consume(ctx, from, to, drain.track(handle)); err != nil && ctx.Err() == nil {
-				a.logger.Error("a stage has ended", "stage", name, "error", err)
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			return nil
-		})
-	}
-	logger := a.logger.With("part", "detect")
-	matching := stage.NewMatching(a.rules.set, log, logger, a.registry)
-	windowing := stage.NewWindowing(a.rules.set, detect.Limits{}, log, logger, a.registry)
-	a.rules.use = func(set *rules.Set) {
-		windowing.SetRules(set) // first: it must know the rules of what it reads
-		matching.SetRules(set)
-	}
-	consume("match", topic.Events, groupMatch, matching.Handle)
-	consume("window", topic.Matches, groupWindow, windowing.Handle)
-	consume("store events", topic.Events, groupStore, db.WriteEvents)
-	consume("store findings", topic.Findings, groupStore, db.WriteFindings)
-	consume("store dead letters", topic.DeadLetters, groupStore, db.WriteDeadLetters)
-	a.stages = group
-	a.cleanups.add("stages", func(stop context.Context) error {
-		defer cancel()
-		patience, done := context.WithTimeout(stop, drainTimeout)
-		defer done()
-		if ctx.Err() == nil && drain.wait(patience) != nil {
-			a.logger.Warn("the stages were not done in time: they go on after the next start")
-		}
-		cancel()
-		return group.Wait()
-	})
-	a.background("rules", func(ctx context.Context) error {
-		a.rules.run(ctx, pollRules)
-		return nil
-	})
-}
-
 // Reload reads the rules again, as it happens by itself when their files change.
-// It does not wait and is safe for concurrent use.
-func (a *App) Reload() { a.rules.ask() }
+// It does not wait and is safe for concurrent use. Without a role that evaluates
+// rules it does nothing.
+func (a *App) Reload() {
+	if a.rules != nil {
+		a.rules.ask()
+	}
+}
 
 func (a *App) serveWebhook(f files, log stream.Producer, sealer *ingest.Sealer) error {
 	redactor, err := audit.NewRedactor(f.redactionKey, a.config.Redaction.Redact...)
@@ -433,16 +379,20 @@ func (a *App) Stop() error {
 	return a.cleanups.run(ctx)
 }
 
-// Where says at which addresses the parts listen.
+// Where says at which addresses the parts listen; "" stands for a part that the
+// process does not run.
 type Where struct {
 	Webhook, API, Metrics string
 }
 
 // Where returns the addresses.
 func (a *App) Where() Where {
-	return Where{
-		Webhook: "https://" + a.webhook.Addr().String() + "/webhook/{cluster}",
-		API:     "https://" + a.api.Addr().String() + "/api/v1",
-		Metrics: "http://" + a.metrics.addr().String() + "/metrics",
+	w := Where{Metrics: "http://" + a.metrics.addr().String() + "/metrics"}
+	if a.webhook != nil {
+		w.Webhook = "https://" + a.webhook.Addr().String() + "/webhook/{cluster}"
 	}
+	if a.api != nil {
+		w.API = "https://" + a.api.Addr().String() + "/api/v1"
+	}
+	return w
 }

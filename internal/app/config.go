@@ -20,6 +20,7 @@ import (
 	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/store"
+	"github.com/klaxon-dev/klaxon/stream/kafka"
 	"github.com/klaxon-dev/klaxon/stream/local"
 	"github.com/klaxon-dev/klaxon/web/api"
 )
@@ -31,6 +32,11 @@ type Config struct {
 	// DataDir is where serve keeps all that it writes. Default: --data-dir,
 	// $KLAXON_DATA_DIR, $XDG_STATE_HOME/klaxon or ~/.local/state/klaxon.
 	DataDir string `yaml:"data_dir"`
+
+	// Roles are the parts of the pipeline that this process runs: ingest, match,
+	// window, store, api. --roles counts before them. Fewer than all need
+	// stream.kind kafka. Default: all.
+	Roles Roles `yaml:"roles"`
 
 	// Ingest is the door that audit events come in by.
 	Ingest ingest.Config `yaml:"ingest"`
@@ -65,11 +71,20 @@ type RedactionConfig struct {
 
 // StreamConfig is the section stream.
 type StreamConfig struct {
-	// Kind is local: a log on this machine's disk. Default local.
+	// Kind is local, a log on this machine's disk for one process, or kafka, for
+	// many. Default local.
 	Kind string `yaml:"kind"`
 	// Local configures the local log.
 	Local local.Config `yaml:"local"`
+	// Kafka configures the log in Kafka.
+	Kafka kafka.Config `yaml:"kafka"`
 }
+
+// Kinds of logs.
+const (
+	StreamLocal = "local"
+	StreamKafka = "kafka"
+)
 
 // RulesConfig is the section rules.
 type RulesConfig struct {
@@ -109,8 +124,9 @@ type LogConfig struct {
 const maxConfigBytes = 1 << 20
 
 // ReadConfig reads a configuration file; "" stands for the defaults alone. The
-// data directory is already resolved in what it returns.
-func ReadConfig(path, dataDir string) (Config, datadir.Dir, error) {
+// data directory and the roles count before those of the file; "" and none do
+// not. The data directory is already resolved in what it returns.
+func ReadConfig(path, dataDir string, roles Roles) (Config, datadir.Dir, error) {
 	c := Config{Store: store.DefaultConfig()}
 	if path != "" {
 		text, err := readLimited(path)
@@ -131,6 +147,9 @@ func ReadConfig(path, dataDir string) (Config, datadir.Dir, error) {
 	dir, err := datadir.Resolve(cmp.Or(dataDir, c.DataDir))
 	if err != nil {
 		return c, "", err
+	}
+	if len(roles) > 0 {
+		c.Roles = roles
 	}
 	c.setDefaults()
 	if err := c.validate(); err != nil {
@@ -189,7 +208,11 @@ func (c *Config) setDefaults() {
 	c.Ingest.SetDefaults()
 	c.API.SetDefaults()
 	c.Stream.Local.SetDefaults()
-	c.Stream.Kind = cmp.Or(c.Stream.Kind, "local")
+	c.Stream.Kind = cmp.Or(c.Stream.Kind, StreamLocal)
+	c.Stream.Kafka.SetDefaults()
+	if len(c.Roles) == 0 {
+		c.Roles = AllRoles()
+	}
 	c.Engine.MemoryBytes = cmp.Or(c.Engine.MemoryBytes, 1536<<20)
 	c.Metrics.Listen = cmp.Or(c.Metrics.Listen, "127.0.0.1:9445")
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
@@ -205,9 +228,15 @@ func (c *Config) validate() error {
 	if c.Ingest.Instance != "" && c.Redaction.KeyFile == "" {
 		problem("redaction.key_file: ingest.instance says that several processes take events: give all of them one key, or equal secrets and equal events are not known as such")
 	}
-	if c.Stream.Kind != "local" {
-		problem("stream.kind: %q is not known: want local", c.Stream.Kind)
+	switch c.Stream.Kind {
+	case StreamLocal:
+	case StreamKafka:
+		problems = append(problems, c.Stream.Kafka.Validate())
+	default:
+		problem("stream.kind: %q is not local or kafka", c.Stream.Kind)
 	}
+	problems = append(problems, c.Roles.validate())
+	problems = append(problems, c.checkRoles()...)
 	if c.Engine.MemoryBytes < 256<<20 {
 		problem("engine.memory_bytes: the engine needs at least %d", 256<<20)
 	}

@@ -14,7 +14,7 @@ func readConfig(t *testing.T, text string) (Config, error) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := ReadConfig(path, t.TempDir())
+	c, _, err := ReadConfig(path, t.TempDir(), nil)
 	return c, err
 }
 
@@ -97,5 +97,33 @@ redaction:
 	}
 	if rules := c.Redaction.Redact; len(rules) != 3 || rules[1].Resource != "databases.example.com" || len(rules[1].Paths) != 2 {
 		t.Errorf("rules: %+v", rules)
+	}
+}
+
+func TestRoles(t *testing.T) {
+	const kafka = "stream: {kind: kafka, kafka: {brokers: ['127.0.0.1:9092']}}\n"
+	f := func(text string, wants ...string) {
+		t.Helper()
+		_, err := readConfig(t, text)
+		if len(wants) == 0 && err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", text, err, want)
+			}
+		}
+	}
+	f("roles: [ingest, match, window, store, api]")
+	f("roles: [ingest]", "the local log belongs to one process")
+	f(kafka + "roles: [match, window]")
+	f(kafka+"roles: [alert, match, match]", `there is no role "alert": there are ingest, match, window, store, api`, "match is named twice")
+	f(kafka+"roles: [ingest]", "redaction.key_file", "ingest.instance")
+	f(kafka+"redaction: {key_file: k}\nroles: [api]", "the embedded engine belongs to one process")
+	f(kafka + "redaction: {key_file: k}\nroles: [store, api]")
+	f(kafka + "redaction: {key_file: k}\ningest: {instance: a}")
+	f("stream: {kind: kafka}", "stream.kafka.brokers")
+	if _, err := ParseRoles("match, window,nope"); err == nil || !strings.Contains(err.Error(), `"nope"`) {
+		t.Errorf("ParseRoles: %v", err)
 	}
 }

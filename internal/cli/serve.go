@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,12 +17,17 @@ import (
 )
 
 func newServeCommand(streams Streams) *cobra.Command {
-	var config, dataDir string
+	var config, dataDir, roles string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Receive audit events, detect, store, and answer questions",
 		Long: `Serve runs the whole pipeline in one process: the receiver of the API servers'
 audit webhook, the durable log, detection, the store and its API.
+
+With the log in Kafka (stream.kind: kafka; 'klaxon kafka init' makes the topics)
+a process may run a part of it: --roles names any of ingest, match, window,
+store and api. Each role scales by adding processes, and a process that dies is
+replaced by the others of its role.
 
 Without --config it listens on loopback, with certificates, tokens and a
 redaction key that it makes in its data directory (readable by you alone), and
@@ -31,17 +37,28 @@ It stops on SIGINT and SIGTERM: it accepts no more, finishes what it accepted,
 and goes on from there when it is started again. On SIGHUP, and when their files
 change, it reads the rules again.`,
 		Example: `  klaxon serve
-  klaxon serve --config /etc/klaxon/klaxon.yaml`,
+  klaxon serve --config /etc/klaxon/klaxon.yaml
+  klaxon serve --config /etc/klaxon/klaxon.yaml --roles match,window`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), streams, config, dataDir) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), streams, config, dataDir, roles)
+		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "configuration file (YAML); without it, everything on loopback")
 	cmd.Flags().StringVar(&dataDir, "data-dir", "", "where to keep data (default $KLAXON_DATA_DIR or ~/.local/state/klaxon)")
+	cmd.Flags().StringVar(&roles, "roles", "", "parts of the pipeline that this process runs, with commas between them: ingest, match, window, store, api (default all)")
 	return cmd
 }
 
-func serve(ctx context.Context, streams Streams, configFile, dataDir string) error {
-	config, dir, err := app.ReadConfig(configFile, dataDir)
+func serve(ctx context.Context, streams Streams, configFile, dataDir, roles string) error {
+	var only app.Roles
+	if roles != "" {
+		var err error
+		if only, err = app.ParseRoles(roles); err != nil {
+			return usageError{fmt.Errorf("--%w", err)}
+		}
+	}
+	config, dir, err := app.ReadConfig(configFile, dataDir, only)
 	if err != nil {
 		return usageError{err}
 	}
@@ -83,15 +100,25 @@ func reloadOn(ctx context.Context, hangups <-chan os.Signal, a *app.App) {
 
 // welcome says where everything is.
 func welcome(streams Streams, dir datadir.Dir, at app.Where) {
-	fmt.Fprintf(streams.Out, `klaxon is serving
-  webhook  %s
-  api      %s
-  metrics  %s
-  data     %s
-  in it    tls/ (certificates), senders/ (tokens of clusters), %s (token for the API), %s (key of redaction)
-
-  connect an API server    klaxon sender add CLUSTER
-  what was found           klaxon findings
-  who did what             klaxon events --since 1h
-`, at.Webhook, at.API, at.Metrics, dir, filepath.Base(dir.AdminToken()), filepath.Base(dir.RedactionKey()))
+	out := &strings.Builder{}
+	line := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
+	line("klaxon is serving")
+	if at.Webhook != "" {
+		line("  webhook  %s", at.Webhook)
+	}
+	if at.API != "" {
+		line("  api      %s", at.API)
+	}
+	line("  metrics  %s", at.Metrics)
+	line("  data     %s", dir)
+	line("  in it    tls/ (certificates), senders/ (tokens of clusters), %s (token for the API), %s (key of redaction)\n",
+		filepath.Base(dir.AdminToken()), filepath.Base(dir.RedactionKey()))
+	if at.Webhook != "" {
+		line("  connect an API server    klaxon sender add CLUSTER")
+	}
+	if at.API != "" {
+		line("  what was found           klaxon findings")
+		line("  who did what             klaxon events --since 1h")
+	}
+	fmt.Fprint(streams.Out, out)
 }

@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/store"
+	"github.com/klaxon-dev/klaxon/stream"
+	"github.com/klaxon-dev/klaxon/stream/kafka"
+	"github.com/klaxon-dev/klaxon/stream/local"
+)
+
+// durableLog is a log that knows whether it takes records.
+type durableLog interface {
+	stream.Log
+	Healthy() error
+}
+
+// topics are those of the pipeline.
+var topics = []string{topic.Events, topic.Matches, topic.Findings, topic.DeadLetters}
+
+// openLog opens the log of the configured kind.
+func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
+	logger := a.logger.With("part", "log")
+	if a.config.Stream.Kind == StreamKafka {
+		log, err = kafka.Open(ctx, a.config.Stream.Kafka, kafka.Options{Topics: topics, Logger: logger, Registerer: a.registry})
+	} else {
+		one := map[string]local.TopicConfig{}
+		for _, name := range topics {
+			one[name] = local.TopicConfig{Partitions: 1}
+		}
+		log, err = local.Open(a.dir.Log(), a.config.Stream.Local, local.Options{Topics: one, Logger: logger, Registerer: a.registry, Clock: a.clock})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log: %w", err)
+	}
+	a.cleanups.add("log", func(context.Context) error { return log.Close() })
+	return log, nil
+}
+
+// failedLog returns what tells whether only a restart helps the log.
+func failedLog(log durableLog) func() error {
+	return func() error {
+		if err := log.Healthy(); errors.Is(err, local.ErrFailed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// checks are what readiness asks; db is nil where the process has none.
+func checks(log durableLog, db *store.Store) map[string]func(context.Context) error {
+	all := map[string]func(context.Context) error{
+		"log": func(context.Context) error { return log.Healthy() },
+	}
+	if db != nil {
+		all["store"] = db.Healthy
+	}
+	return all
+}
