@@ -25,6 +25,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Brokers: []string{"kafka:9092"}, Prefix: "klaxon", Partitions: 12, Replication: 3, MinInsyncReplicas: 2,
 		Retention: 168 * time.Hour, MaxRecordBytes: 8 << 20, Compression: "zstd",
+		MaxInFlightBytes: 64 << 20, SessionTimeout: 10 * time.Second,
 	}
 	got := read(t, "brokers: ['kafka:9092']")
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -57,6 +58,8 @@ func TestValidate(t *testing.T) {
 	f("{}", "")
 	f("brokers: []", "name at least one broker")
 	f("brokers: [kafka]", `"kafka" is not host:port`)
+	f("max_in_flight_bytes: 1000000", "less than one record may have")
+	f("session_timeout: 1s", "not between 6s and 5m")
 	f("brokers: ['kafka:0']", "is not host:port")
 	f("brokers: [':9092']", "is not host:port")
 	f("prefix: _klaxon", "is not a prefix")
