@@ -24,8 +24,12 @@ build: ## build bin/klaxon
 engine: build ## get the embedded ClickHouse engine (npm, once; kept in the user's cache)
 	@$(BIN) engine fetch
 
+.PHONY: kafka
+kafka: ## get the broker that tests run (Maven, once; kept in the user's cache)
+	@e2e/kafka/fetch.sh
+
 .PHONY: test
-test: engine ## all tests; none is skipped
+test: engine kafka ## all tests; none is skipped
 	@scripts/test
 
 .PHONY: e2e

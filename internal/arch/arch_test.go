@@ -29,6 +29,9 @@ var layers = map[string][]string{
 	"stream/kafka":        {"stream", "internal/secretfile"},
 	"stream/local":        {"stream"},
 	"stream/streamtest":   {"stream"},
+
+	"stream/kafka/kafkatest": {},
+
 	"ingest":              {"audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
 	"ingest/tail":         {"ingest", "audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
 	"store":               {"audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/query", "internal/secretfile"},

@@ -1,0 +1,108 @@
+package kafkatest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Name returns a name that nobody else has, made of the test's: for topics,
+// groups and prefixes.
+func Name(t testing.TB) string {
+	plain := func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return '-'
+	}
+	name := strings.Trim(strings.Map(plain, t.Name()), "-")
+	return name[:min(len(name), 40)] + "-" + strings.ToLower(rand.Text()[:8])
+}
+
+// Topic makes a topic with so many partitions, on as many brokers as there are,
+// and returns its name. Settings are key=value. The topic stays.
+func (c *Cluster) Topic(t testing.TB, partitions int, settings ...string) string {
+	t.Helper()
+	topic := kafka.TopicConfig{Topic: Name(t), NumPartitions: partitions, ReplicationFactor: len(c.nodes)}
+	for _, setting := range settings {
+		key, value, _ := strings.Cut(setting, "=")
+		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
+	}
+	if err := c.createTopic(topic); err != nil {
+		t.Fatalf("create topic %s: %v", topic.Topic, err)
+	}
+	return topic.Topic
+}
+
+// createTopic returns when the topic can be written to. A broker that has just
+// started is not there for some requests: they are repeated.
+func (c *Cluster) createTopic(topic kafka.TopicConfig) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	transport := &kafka.Transport{MetadataTTL: readyEvery}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(c.bootstrap...), Transport: transport}
+	again := time.NewTicker(readyEvery)
+	defer again.Stop()
+	for {
+		err := makeTopic(ctx, client, topic)
+		if err == nil || isFinal(err) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func makeTopic(ctx context.Context, client *kafka.Client, topic kafka.TopicConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	made, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
+	if err != nil {
+		return err
+	}
+	if err := made.Errors[topic.Topic]; err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		return err
+	}
+	return hasLeaders(ctx, client, topic)
+}
+
+// isFinal reports whether the broker has understood and refused.
+func isFinal(err error) bool {
+	var answer kafka.Error
+	return errors.As(err, &answer) && !answer.Temporary() && answer != kafka.BrokerNotAvailable
+}
+
+func hasLeaders(ctx context.Context, client *kafka.Client, topic kafka.TopicConfig) error {
+	m, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic.Topic}})
+	if err != nil {
+		return err
+	}
+	for _, found := range m.Topics {
+		if found.Error != nil {
+			return found.Error
+		}
+		led := 0
+		for _, p := range found.Partitions {
+			if p.Error == nil {
+				led++
+			}
+		}
+		if led == topic.NumPartitions {
+			return nil
+		}
+	}
+	return fmt.Errorf("not all %d partitions have a leader", topic.NumPartitions)
+}
