@@ -350,10 +350,8 @@ func excludes(r *Rule, c *Condition) string {
 		found := ""
 		for _, of := range part.When {
 			for _, a := range of.needs {
-				for _, b := range c.needs {
-					if a.field == b.field && !slices.ContainsFunc(a.words, func(w string) bool { return slices.Contains(b.words, w) }) {
-						found = fmt.Sprintf("there %s is %s", a.field.Name, quoted(a.words))
-					}
+				if slices.ContainsFunc(c.needs, a.excludes) {
+					found = fmt.Sprintf("there %s %s", a.field.Name, a)
 				}
 			}
 		}
@@ -363,18 +361,6 @@ func excludes(r *Rule, c *Condition) string {
 		why = found
 	}
 	return why
-}
-
-// quoted writes words as "a", "b" or "c".
-func quoted(words []string) string {
-	texts := make([]string, len(words))
-	for i, w := range words {
-		texts[i] = fmt.Sprintf("%q", w)
-	}
-	if len(texts) == 1 {
-		return texts[0]
-	}
-	return strings.Join(texts[:len(texts)-1], ", ") + " or " + texts[len(texts)-1]
 }
 
 // similar names a rule whose id has the words of another.

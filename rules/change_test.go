@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -99,4 +100,27 @@ func TestExpired(t *testing.T) {
 	count("2026-05-31", 0)
 	count("2026-06-01", 1)
 	count("2027-01-01", 2) // the one for both rules is told once
+}
+
+// An exception is refused only if it can hold nowhere where its rule does.
+func TestExceptionThatNeverHolds(t *testing.T) {
+	f := func(when, exception, says string) {
+		t.Helper()
+		src := "id: x\ntitle: t\nseverity: low\nwhen: '" + when + "'\n---\nkind: exception\nrules: [x]\nname: e\nwhen: '" + exception + "'\n"
+		file, problems := ParseFile("x.yaml", []byte(src), OriginUser)
+		_, more := newSet([]File{file})
+		if got := append(problems, more...).Error(); says == "" && got != "" || !strings.Contains(got, says) {
+			t.Errorf("%s, but not %s: %q, want %q", when, exception, got, says)
+		}
+	}
+	f(`verb == "get"`, `verb == "list"`, `there verb is "get"`)
+	f(`verb in ["get", "list"]`, `verb in ["watch", "list"]`, "")
+	f(`objectRef.namespace startsWith "bank-"`, `objectRef.namespace == "bank-1"`, "")
+	f(`objectRef.namespace startsWith "bank-"`, `objectRef.namespace == "shop-1"`, `there objectRef.namespace begins with "bank-"`)
+	f(`objectRef.namespace == "bank-1"`, `objectRef.namespace startsWith "bank-"`, "")
+	f(`objectRef.namespace == "bank-1"`, `objectRef.namespace startsWith "shop-"`, `there objectRef.namespace is "bank-1"`)
+	f(`objectRef.namespace startsWith "bank-"`, `objectRef.namespace startsWith "bank-test-"`, "")
+	f(`objectRef.namespace startsWith "bank-"`, `objectRef.namespace startsWith "shop-"`, "begins with")
+	f(`"system:authenticated" in user.groups`, `"oncall" in user.groups`, "")
+	f(`verb == "get"`, `!(verb == "list")`, "")
 }

@@ -1,6 +1,12 @@
 package rules
 
-import "github.com/expr-lang/expr/ast"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+)
 
 // requirement says that a condition can hold only where a field is one of some
 // words, begins with one of them, or is a list that holds one of them.
@@ -49,4 +55,37 @@ func comparisonRequires(n *ast.BinaryNode) *requirement {
 		return nil
 	}
 	return &requirement{field: f, words: []string{s.Value}, prefix: n.Operator == "startsWith"}
+}
+
+// String says what the field must be.
+func (r requirement) String() string {
+	if r.prefix {
+		return "begins with " + quoted(r.words)
+	}
+	return "is " + quoted(r.words)
+}
+
+// excludes reports whether no event meets both requirements, as far as their words
+// tell. A list may hold the words of both.
+func (r requirement) excludes(other requirement) bool {
+	if r.field != other.field || r.field.list != nil {
+		return false
+	}
+	return !slices.ContainsFunc(r.words, func(a string) bool {
+		return slices.ContainsFunc(other.words, func(b string) bool {
+			return a == b || r.prefix && strings.HasPrefix(b, a) || other.prefix && strings.HasPrefix(a, b)
+		})
+	})
+}
+
+// quoted writes words as "a", "b" or "c".
+func quoted(words []string) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = fmt.Sprintf("%q", w)
+	}
+	if len(texts) == 1 {
+		return texts[0]
+	}
+	return strings.Join(texts[:len(texts)-1], ", ") + " or " + texts[len(texts)-1]
 }
