@@ -177,7 +177,7 @@ func (o outline) scope() *Scope {
 		e.ResponseStatus.Code = 500
 	}
 	s := &Scope{Event: e}
-	s.actor = lazy[audit.Actor]{done: true, value: audit.Actor{Kind: audit.ActorKind(o.texts[3]), Controller: o.flags[2]}}
+	s.actor = lazy[audit.Actor]{done: true, value: audit.Actor{Kind: audit.ActorKind(o.texts[3]), Controller: o.flags[2], Impersonating: o.flags[3]}}
 	return s
 }
 

@@ -31,6 +31,9 @@ func TestExplain(t *testing.T) {
 		Machine:  []string{"any(containers, .privileged)"},
 		Requires: []Constraint{{Field: "objectRef.namespace", In: []string{"kube-system"}}},
 	})
+	f(`actor.impersonating && !actor.controller`, PartExplanation{Candidate: []Constraint{
+		{Field: "actor.controller", In: []string{"false"}}, {Field: "actor.impersonating", In: []string{"true"}},
+	}})
 	f(`denied && actor.kind != "human"`, PartExplanation{Candidate: []Constraint{
 		{Field: "actor.kind", In: []string{"anonymous", "controlplane", "node", "serviceaccount"}}, {Field: "denied", In: []string{"true"}},
 	}})
