@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"regexp/syntax"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr"
@@ -20,6 +22,7 @@ const (
 	maxConditionBytes = 8 << 10
 	maxConditionNodes = 500
 	maxPredicates     = 2 // any(containers, any(.capabilities, …))
+	maxPatternSteps   = 2_000
 	memoryBudget      = 100_000
 )
 
@@ -96,9 +99,9 @@ func (c *Condition) compileParts() error {
 	}
 	parts := &closures{uses: map[string]*use{}}
 	parts.rest = func(n ast.Node) closure {
-		c.machine = append(c.machine, n.String())
-		part, compileErr := compilePart(n)
-		err = errors.Join(err, compileErr)
+		part, text, partErr := compilePart(n)
+		c.machine = append(c.machine, text)
+		err = errors.Join(err, partErr)
 		return part
 	}
 	c.holds = parts.condition(tree.Node)
@@ -107,16 +110,58 @@ func (c *Condition) compileParts() error {
 }
 
 // compilePart compiles a part of a condition, which has been checked as a whole,
-// for the virtual machine.
-func compilePart(n ast.Node) (closure, error) {
-	text := n.String()
+// for the virtual machine. It returns its text, too.
+func compilePart(n ast.Node) (closure, string, error) {
+	text, err := textOf(n)
+	if err != nil {
+		return nil, text, err
+	}
 	binder := &binder{text: text}
 	program, err := expr.Compile(text, options(binder)...)
 	if err != nil {
-		return nil, fromExpr(err, text)
+		return nil, text, fromExpr(err, text)
 	}
 	fields := binder.used()
-	return func(m *Machine) Truth { return m.run(program, fields) }, nil
+	return func(m *Machine) Truth { return m.run(program, fields) }, text, nil
+}
+
+// textOf writes a part of a condition; nothing walks it after that. What would be
+// read as something else is a mistake.
+func textOf(n ast.Node) (string, error) {
+	meant := ast.Dump(n)
+	ast.Walk(&n, visitor(spellOut))
+	text := n.String()
+	if tree, err := parser.Parse(text); err != nil || ast.Dump(tree.Node) != meant {
+		return text, &conditionError{Line: 1, Message: fmt.Sprintf("%s cannot be told from its surroundings: write it in another way", text)}
+	}
+	return text, nil
+}
+
+// spelled is a node with a text of ours.
+type spelled struct {
+	ast.Node
+	text string
+}
+
+func (s spelled) String() string { return s.text }
+
+// spellOut mends what the expression language writes of its own nodes: it leaves
+// out the parentheses of (a ? b : c)[0], and the point of 2.0.
+func spellOut(node *ast.Node) {
+	parentheses := func(of *ast.Node) {
+		switch n := (*of).(type) {
+		case *ast.ConditionalNode, *ast.BinaryNode, *ast.UnaryNode:
+			*of = spelled{n, "(" + n.String() + ")"}
+		}
+	}
+	switch n := (*node).(type) {
+	case *ast.FloatNode:
+		*node = spelled{n, strconv.FormatFloat(n.Value, 'e', -1, 64)}
+	case *ast.MemberNode:
+		parentheses(&n.Node)
+	case *ast.SliceNode:
+		parentheses(&n.Node)
+	}
 }
 
 // builtins are the functions of the expression language that conditions may
@@ -147,11 +192,15 @@ func options(visitors ...ast.Visitor) []expr.Option {
 	return opts
 }
 
-// scopeName is the variable that lazy fields get the event from.
-const scopeName = "$scope"
+// What conditions are compiled to has names that they cannot spell: those, and
+// the expression language's $env, begin with a dollar.
+const (
+	internal  = "$"
+	scopeName = internal + "scope" // the variable that lazy fields get the event from
+)
 
-func flatName(name string) string     { return "$" + strings.ReplaceAll(name, ".", "_") }
-func functionName(name string) string { return "$get_" + strings.ReplaceAll(name, ".", "_") }
+func flatName(name string) string     { return internal + strings.ReplaceAll(name, ".", "_") }
+func functionName(name string) string { return internal + "get_" + strings.ReplaceAll(name, ".", "_") }
 
 // environment is what conditions are type-checked against: one flat map.
 func environment() map[string]any {
@@ -235,6 +284,10 @@ func (b *binder) member(node *ast.Node, n *ast.MemberNode) {
 // bind binds node if name is of the vocabulary, and remembers it if longer
 // names begin with it. It reports whether name is either.
 func (b *binder) bind(node *ast.Node, name string) bool {
+	if strings.HasPrefix(name, internal) {
+		b.refuse(*node, name, fmt.Sprintf("there is no name %q; 'klaxon rules fields' lists all", name))
+		return false
+	}
 	field := lookup(name)
 	if field != nil {
 		b.seen[name] = true
@@ -246,12 +299,17 @@ func (b *binder) bind(node *ast.Node, name string) bool {
 		b.names[*node] = name
 	}
 	root, _, deeper := strings.Cut(name, ".")
-	if field == nil && !prefix && deeper && b.err == nil && lookup(root) == nil {
-		at := (*node).Location()
-		b.err = &conditionError{Line: lineOf(b.text, at.From), Column: columnOf(b.text, at.From), Snippet: name,
-			Message: fmt.Sprintf("there is no field %q; %s", name, suggest(name))}
+	if field == nil && !prefix && deeper && lookup(root) == nil {
+		b.refuse(*node, name, fmt.Sprintf("there is no field %q; %s", name, suggest(name)))
 	}
 	return field != nil || prefix
+}
+
+func (b *binder) refuse(n ast.Node, name, message string) {
+	if b.err == nil {
+		from := n.Location().From
+		b.err = &conditionError{Line: lineOf(b.text, from), Column: columnOf(b.text, from), Snippet: name, Message: message}
+	}
 }
 
 func (b *binder) reference(old ast.Node, f *Field) ast.Node {
@@ -317,6 +375,8 @@ func (g *guard) Visit(node *ast.Node) {
 		if !slices.Contains(builtins, n.Name) {
 			g.refuse(n, fmt.Sprintf("%s is not allowed in a condition; there are %s", n.Name, strings.Join(builtins, ", ")))
 		}
+	case *ast.CallNode:
+		g.call(n)
 	case *ast.VariableDeclaratorNode:
 		g.refuse(n, "let is not allowed in a condition: write the expression out")
 	case *ast.SequenceNode:
@@ -333,12 +393,40 @@ func (g *guard) binary(n *ast.BinaryNode) {
 	case "..":
 		g.refuse(n, "ranges are not allowed: a condition's cost must be bounded")
 	case "matches":
-		if _, ok := n.Right.(*ast.StringNode); !ok {
+		if s, ok := n.Right.(*ast.StringNode); !ok {
 			g.refuse(n, "the pattern of matches must be a constant string")
+		} else if steps := patternSteps(s.Value); steps > maxPatternSteps {
+			g.refuse(n, fmt.Sprintf("the pattern has %d steps, at most %d are allowed: repeat less in it", steps, maxPatternSteps))
 		}
 	case "+", "-", "*", "/", "%", "^", "**":
 		g.refuse(n, "arithmetic is not allowed in a condition")
 	}
+}
+
+func (g *guard) call(n *ast.CallNode) {
+	callee, _ := n.Callee.(*ast.IdentifierNode)
+	if callee == nil || callee.Value != "inCIDR" || len(n.Arguments) != 2 {
+		return
+	}
+	if s, ok := n.Arguments[1].(*ast.StringNode); !ok {
+		g.refuse(n, "the range of inCIDR must be a constant string")
+	} else if _, err := netip.ParsePrefix(s.Value); err != nil {
+		g.refuse(n, fmt.Sprintf("%q is no range of addresses such as 10.0.0.0/8", cut(s.Value, 80)))
+	}
+}
+
+// patternSteps returns how many steps a pattern makes of each byte at most; 0 for
+// one that is none.
+func patternSteps(pattern string) int {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0 // the compiler says what is wrong
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(program.Inst)
 }
 
 func (g *guard) refuse(n ast.Node, message string) {

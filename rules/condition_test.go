@@ -113,6 +113,20 @@ func TestEvaluationIsBounded(t *testing.T) {
 	f(strings.Repeat(`verb == "get" || `, 200)+"true", "nodes")
 	f(`verb == "`+strings.Repeat("x", maxConditionBytes)+`"`, "bytes")
 	f(`reduce(sourceIPs, #acc) == ""`, "reduce is not allowed")
+	f(`userAgent matches "a{1000}b{1000}"`, "steps")
+	f(`inCIDR(sourceIP.client, verb)`, "must be a constant")
+	f(`inCIDR(sourceIP.client, "10.0.0.0")`, `"10.0.0.0" is no range`)
+}
+
+// Conditions cannot spell what they are compiled to: it is neither in the index nor
+// known to be unknown.
+func TestInternalNamesAreNone(t *testing.T) {
+	for _, condition := range []string{`$env["$verb"] == "get"`, `len($env) > 3`, `$verb == "get"`, `$scope.Event.Verb == "get"`, `$get_object($scope) != nil`,
+		`any(sourceIPs, # == $verb)`, `$.verb == "get"`, `$env?.verb == "get"`} {
+		if _, err := compileCondition(condition); err == nil || !strings.Contains(err.Error(), "there is no name") {
+			t.Errorf("%s: %v, want an error that says that there is no such name", condition, err)
+		}
+	}
 }
 
 func TestMachineForgetsTheLastEvent(t *testing.T) {
@@ -157,7 +171,9 @@ func TestTemplates(t *testing.T) {
 }
 
 func FuzzCondition(f *testing.F) {
-	for _, s := range []string{`verb == "get"`, `any(containers, any(.capabilities, # in ["A"]))`, `object.a.b["c"] == nil`, `let x = 1; x`, `1..2`, `verb matches "a+"`} {
+	for _, s := range []string{`verb == "get"`, `any(containers, any(.capabilities, # in ["A"]))`, `object.a.b["c"] == nil`, `let x = 1; x`, `1..2`, `verb matches "a+"`,
+		`(allowed ? user.groups : sourceIPs)[0] == "g1"`, `(verb == "x" ? "abc" : "def")[0:1] == "d"`, `{"a-b": 2.0}["a-b"] == len(verb)`, `not (if allowed { -1 } else { 1 }) in [1]`,
+		`((object?.kind ?? "x") | lower()) == 'pod'`, `one(items(object.spec.containers), .name == "c")`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
