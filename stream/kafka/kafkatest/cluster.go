@@ -31,7 +31,13 @@ type Cluster struct {
 // further lines of the brokers' server.properties.
 func Start(t testing.TB, brokers int, settings ...string) *Cluster {
 	t.Helper()
-	c, err := start(t.TempDir(), brokers, settings, nil)
+	return startFor(t, brokers, settings)
+}
+
+// startFor starts a cluster that ends with the test.
+func startFor(t testing.TB, brokers int, settings []string, env ...string) *Cluster {
+	t.Helper()
+	c, err := start(t.TempDir(), brokers, settings, env)
 	if err != nil {
 		t.Fatal(err)
 	}
