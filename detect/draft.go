@@ -18,6 +18,7 @@ type Draft struct {
 	Rule        *rules.Rule
 	Fingerprint Fingerprint
 	State       State
+	Reason      Reason
 	Revision    int64
 	Count       int64 // distinct requests
 	Distinct    int64 // distinct values, where the window counts them
@@ -125,6 +126,7 @@ func (d *Draft) Finding(read func(offset int64) (*Match, error)) (Finding, error
 		Distinct:    d.Distinct,
 		Tags:        slices.Clone(rule.Tags),
 		State:       d.State,
+		Reason:      d.Reason,
 		Revision:    d.Revision,
 		Saturated:   d.Saturated,
 		Shadow:      rule.Mode == rules.ModeShadow,

@@ -53,6 +53,16 @@ const (
 	StateClosed State = "closed"
 )
 
+// Reason is why a finding closed before its bucket had passed.
+type Reason string
+
+// The reasons.
+const (
+	ReasonRuleRemoved Reason = "rule_removed"
+	ReasonRuleChanged Reason = "rule_changed" // its window, by, suppress or title is another
+	ReasonLost        Reason = "lost"         // what it was made of is not in the log any more
+)
+
 // Finding is what a rule found for one key in one bucket of event time.
 type Finding struct {
 	Schema      string          `json:"schema"`
@@ -87,6 +97,8 @@ type Finding struct {
 	Saturated bool `json:"saturated,omitempty"`
 	// Shadow says that the rule is tried out: the finding is never routed.
 	Shadow bool `json:"shadow,omitempty"`
+	// Reason says why it closed early, if it did.
+	Reason Reason `json:"reason,omitempty"`
 }
 
 // MaxListed is how many events a finding lists at most.

@@ -18,14 +18,52 @@ func (w *Windows) SetRules(set *rules.Set, dst []Draft) []Draft {
 	w.set = set
 	for _, id := range slices.Sorted(maps.Keys(w.rules)) {
 		of := w.rules[id]
-		if r := set.Rule(id); r != nil && r.Shape == of.rule.Shape {
+		r := set.Rule(id)
+		if r != nil && r.Shape == of.rule.Shape {
 			of.rule = r
 			continue
 		}
+		reason := ReasonRuleChanged
+		if r == nil {
+			reason = ReasonRuleRemoved
+		}
+		before := len(dst)
 		dst = w.drop(of, dst)
+		for i := range dst[before:] {
+			dst[before+i].Reason = reason
+		}
 		delete(w.rules, id)
 	}
 	return dst
+}
+
+// Gone returns why no finding is made of a match, "" if one may be: its rule is
+// not in the set, or was another when it matched.
+func (w *Windows) Gone(m *Match) Reason {
+	rule := w.set.Rule(m.Rule)
+	switch {
+	case rule == nil:
+		return ReasonRuleRemoved
+	case int(m.Part) >= len(rule.Parts), m.Shape != "" && m.Shape != rule.Shape:
+		return ReasonRuleChanged
+	default:
+		return ""
+	}
+}
+
+// Open returns the fingerprints that have an open finding, in order.
+func (w *Windows) Open() []Fingerprint {
+	var open []Fingerprint
+	for k := range w.keys.all() {
+		for b := k.bucket; b != nil; b = b.next {
+			if !b.closed {
+				open = append(open, k.id)
+				break
+			}
+		}
+	}
+	slices.SortFunc(open, func(a, b Fingerprint) int { return slices.Compare(a[:], b[:]) })
+	return open
 }
 
 // drop closes and forgets all keys of a rule.

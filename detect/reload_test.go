@@ -93,6 +93,11 @@ func TestSetRules(t *testing.T) {
 		r.get(time.Minute)
 		next := setOf(t, after, ruleText("other", "low", when, "3", "1h"))
 		r.setRules(next)
+		for _, d := range r.said {
+			if d.State == StateClosed && (d.Reason == ReasonRuleRemoved) != (next.Rule("x") == nil) || d.Reason == ReasonLost {
+				t.Errorf("%s: closed for the reason %q", name, d.Reason)
+			}
+		}
 		if diff := cmp.Diff(wantClosed, saidOf(t, &r.log, r.said, StateClosed)); diff != "" {
 			t.Errorf("%s: closed by the change (-want +got):\n%s", name, diff)
 		}

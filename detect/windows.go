@@ -71,15 +71,15 @@ func NewWindows(set *rules.Set, limits Limits) *Windows {
 // that are to be announced to dst: one that opens, or whose count has doubled,
 // and those that had to close early to make room.
 func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
-	rule := w.set.Rule(m.Rule)
-	if rule == nil || int(m.Part) >= len(rule.Parts) {
+	switch w.Gone(m) {
+	case ReasonRuleRemoved:
 		w.unknown++
 		return dst
-	}
-	if m.Shape != "" && m.Shape != rule.Shape {
+	case ReasonRuleChanged:
 		w.reshaped++
 		return dst
 	}
+	rule := w.set.Rule(m.Rule)
 	of := w.rules[rule.ID]
 	if of == nil {
 		of = &ruleKeys{rule: rule}

@@ -19,8 +19,11 @@ func (s *Store) WriteDeadLetters(ctx context.Context, claim stream.Claim) error 
 		table:   "dead_letters",
 		columns: letterColumns,
 		bounds:  soon(),
-		row:     newLetterRow,
-		record:  func(r *letterRow) stream.Record { return r.record },
+		rows: func(r *stream.Record) ([]letterRow, error) {
+			row, err := newLetterRow(r)
+			return []letterRow{row}, err
+		},
+		record: func(r *letterRow) stream.Record { return r.record },
 		setAside: func(_ context.Context, w *replacingWriter[letterRow], bad []unfit) error {
 			for _, u := range bad {
 				s.metrics.setAside.WithLabelValues(w.topic, u.reason).Inc()

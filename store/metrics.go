@@ -21,6 +21,7 @@ type metrics struct {
 	setAside   *prometheus.CounterVec
 	lost       *prometheus.CounterVec
 	remembered *prometheus.GaugeVec
+	abandoned  *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -46,9 +47,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		misdated:   counter("misdated_events_total", "Events that were stored apart from those of their day, by what is odd about their time.", "reason"),
 		setAside:   counter("set_aside_records_total", "Records that could not be stored and were handed to the dead letters.", "topic", "reason"),
 		lost:       counter("lost_records_total", "Records that the log's retention removed before they were stored.", "topic"),
+		abandoned:  counter("abandoned_findings_total", "Findings that were closed because no stage would have closed them any more: their rule was removed or changed while detection was down, or their matches are lost.", "reason"),
 		remembered: gauge("remembered_event_ids", "Event ids that are remembered to recognise copies.", "partition"),
 	}
-	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.inFlight, m.repeated, m.lag, m.retries, m.duplicates, m.misdated, m.setAside, m.lost, m.remembered} {
+	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.inFlight, m.repeated, m.lag, m.retries, m.duplicates, m.misdated, m.setAside, m.lost, m.remembered, m.abandoned} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ func TestMetricsFollowTheRules(t *testing.T) {
 	for _, c := range []*prometheus.CounterVec{m.rows, m.batches, m.retries, m.duplicates, m.lost, m.misdated, m.repeated} {
 		c.WithLabelValues("x").Inc()
 	}
+	m.abandoned.WithLabelValues("x").Inc()
 	m.setAside.WithLabelValues("x", "y").Inc()
 	m.lag.WithLabelValues("x", "0").Set(1)
 	m.remembered.WithLabelValues("0").Set(1)
@@ -25,8 +26,8 @@ func TestMetricsFollowTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) != 12 {
-		t.Errorf("%d metrics, want 12", len(families))
+	if len(families) != 13 {
+		t.Errorf("%d metrics, want 13", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil {

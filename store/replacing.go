@@ -19,12 +19,15 @@ type replacing[R any] struct {
 	columns      []column[R]
 	bounds       BatchConfig // of one insert
 
-	// row makes the row of a record. An error but topic.ErrVersion sets the
+	// rows makes the rows of a record. An error but topic.ErrVersion sets the
 	// record aside.
-	row    func(*stream.Record) (R, error)
+	rows   func(*stream.Record) ([]R, error)
 	record func(*R) stream.Record // that a row comes from
 	// setAside keeps what cannot be stored.
 	setAside func(context.Context, *replacingWriter[R], []unfit) error
+	// inserted does, before the commit, what else follows from records whose rows
+	// are inserted; nil: nothing. It may be called again for the same records.
+	inserted func(context.Context, *replacingWriter[R], []stream.Record) error
 }
 
 // replacingWriter stores one partition of a topic while it is owned.
@@ -66,7 +69,7 @@ func (w *replacingWriter[R]) run(ctx context.Context) error {
 }
 
 func (w *replacingWriter[R]) write(ctx context.Context, records []stream.Record) error {
-	rows, bad, err := w.rows(records)
+	rows, bad, err := w.decode(records)
 	if err != nil {
 		return err
 	}
@@ -75,6 +78,11 @@ func (w *replacingWriter[R]) write(ctx context.Context, records []stream.Record)
 	}
 	if err := w.insert(ctx, rows); err != nil {
 		return err
+	}
+	if w.inserted != nil {
+		if err := w.inserted(ctx, w, records); err != nil {
+			return err
+		}
 	}
 	last := records[len(records)-1]
 	if err := commit(ctx, &w.retry, w.claim, stream.Position{Offset: last.Offset + 1}); err != nil {
@@ -85,17 +93,17 @@ func (w *replacingWriter[R]) write(ctx context.Context, records []stream.Record)
 	return nil
 }
 
-// rows decodes records. Its error is topic.ErrVersion.
-func (w *replacingWriter[R]) rows(records []stream.Record) (rows []R, bad []unfit, err error) {
+// decode makes the rows of records. Its error is topic.ErrVersion.
+func (w *replacingWriter[R]) decode(records []stream.Record) (rows []R, bad []unfit, err error) {
 	for i := range records {
-		row, err := w.row(&records[i])
+		made, err := w.rows(&records[i])
 		switch {
 		case errors.Is(err, topic.ErrVersion):
 			return nil, nil, fmt.Errorf("record %d: %w", records[i].Offset, err)
 		case err != nil:
 			bad = append(bad, unfit{record: records[i], reason: reasonRecord, err: err})
 		default:
-			rows = append(rows, row)
+			rows = append(rows, made...)
 		}
 	}
 	return rows, bad, nil

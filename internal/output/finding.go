@@ -54,7 +54,7 @@ func findingText(f *detect.Finding) string {
 	line("last seen", timestamp(f.LastSeen))
 	line("requests", countText(f))
 	line("tags", strings.Join(f.Tags, ", "))
-	line("state", fmt.Sprintf("%s, revision %d", f.State, f.Revision))
+	line("state", stateText(f))
 	line("id", f.ID.String())
 	line("fingerprint", f.Fingerprint.String())
 	b.WriteByte('\n')
@@ -62,6 +62,21 @@ func findingText(f *detect.Finding) string {
 		writeParagraph(&b, f.Description)
 	}
 	return b.String()
+}
+
+func stateText(f *detect.Finding) string {
+	text := string(f.State)
+	if why, found := reasons[f.Reason]; found {
+		text += " early: " + why
+	}
+	return fmt.Sprintf("%s, revision %d", text, f.Revision)
+}
+
+// reasons say why a finding closed early.
+var reasons = map[detect.Reason]string{
+	detect.ReasonRuleRemoved: "its rule was removed",
+	detect.ReasonRuleChanged: "its rule was changed",
+	detect.ReasonLost:        "what it was made of is lost",
 }
 
 func countText(f *detect.Finding) string {

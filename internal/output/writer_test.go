@@ -50,7 +50,7 @@ func findings() []detect.Finding {
 	}
 	read := exec
 	read.ID, read.Severity, read.Rule, read.Title = detect.FindingID{3}, "critical", "secret-sweep", "\x1b[2Jjo read 5 secrets"
-	read.Events, read.Saturated, read.Shadow = nil, true, true
+	read.Events, read.Saturated, read.Shadow, read.Reason = nil, true, true, detect.ReasonRuleRemoved
 	return []detect.Finding{exec, read}
 }
 

@@ -28,6 +28,7 @@ type memoryLog struct {
 	out      []stream.Record
 	rng      *rand.Rand
 	die      float64 // the chance at each commit
+	read     int64   // as far as anybody has read
 }
 
 var errDied = errors.New("the process died")
@@ -42,14 +43,19 @@ func (l *memoryLog) Append(_ context.Context, _ string, records []stream.Record)
 func (l *memoryLog) Close() error              { return nil }
 func (l *memoryLog) Partition() int            { return 0 }
 func (l *memoryLog) Position() stream.Position { return l.position }
-func (l *memoryLog) End() int64                { return int64(len(l.records)) }
+func (l *memoryLog) len() int64                { return int64(len(l.records)) }
+
+// End is where the log ends for now, though Read goes on.
+func (l *memoryLog) End() int64 { return min(l.len(), l.read+l.rng.Int64N(300)) }
 
 // Read returns a few records; at the end of the log its owner dies.
 func (l *memoryLog) Read(_ context.Context, from int64, _ int) ([]stream.Record, error) {
-	if from == l.End() {
+	if from == l.len() {
 		return nil, errDied
 	}
-	return l.records[from:min(l.End(), from+1+l.rng.Int64N(200))], nil
+	to := min(l.len(), from+1+l.rng.Int64N(200))
+	l.read = max(l.read, to)
+	return l.records[from:to], nil
 }
 
 func (l *memoryLog) Commit(_ context.Context, p stream.Position) error {
@@ -70,7 +76,7 @@ func (l *memoryLog) add(t *testing.T, m *topic.Match) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Offset = l.End()
+	r.Offset = l.len()
 	l.records = append(l.records, r)
 }
 
@@ -78,7 +84,7 @@ func (l *memoryLog) add(t *testing.T, m *topic.Match) {
 // announced, without what was announced again.
 func (l *memoryLog) consumed(t *testing.T, set *rules.Set) (announced []detect.Finding, starts int) {
 	t.Helper()
-	for l.position.Offset < l.End() {
+	for l.position.Offset < l.len() {
 		starts++
 		stage := NewWindowing(set, detect.Limits{}, l, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err := stage.Handle(context.Background(), l); !errors.Is(err, errDied) {
@@ -87,6 +93,9 @@ func (l *memoryLog) consumed(t *testing.T, set *rules.Set) (announced []detect.F
 	}
 	seen := map[string]bool{}
 	for i := range l.out {
+		if topic.KindOf(&l.out[i]) == topic.KindOpen {
+			continue
+		}
 		f, err := topic.DecodeFinding(&l.out[i])
 		if err != nil {
 			t.Fatal(err)
@@ -99,10 +108,51 @@ func (l *memoryLog) consumed(t *testing.T, set *rules.Set) (announced []detect.F
 	return announced, starts
 }
 
+// abandoned returns how many findings are open when somebody says which are, the
+// last time and all times together, and how many of these are abandoned.
+func (l *memoryLog) abandoned(t *testing.T) (last, open int, why map[detect.Reason]int) {
+	t.Helper()
+	why = map[detect.Reason]int{}
+	findings := map[detect.FindingID]detect.Finding{}
+	for i := range l.out {
+		if topic.KindOf(&l.out[i]) != topic.KindOpen {
+			f, err := topic.DecodeFinding(&l.out[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Count > findings[f.ID].Count || f.Count == findings[f.ID].Count && f.Revision >= findings[f.ID].Revision {
+				findings[f.ID] = f
+			}
+			continue
+		}
+		said, err := topic.DecodeOpen(&l.out[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = 0
+		for _, f := range findings {
+			if f.State != detect.StateOpen {
+				continue
+			}
+			last++
+			open++
+			if reason, abandoned := said.Abandoned(f.Fingerprint, rules.RuleID(f.Rule), f.RuleVersion); abandoned {
+				why[reason]++
+			}
+		}
+	}
+	return last, open, why
+}
+
 // countRule finds two requests of an actor in ten minutes.
 func countRule(t *testing.T) *rules.Set {
 	t.Helper()
-	parsed, problems := rules.Parse("test.yaml", []byte("id: two\ntitle: t\nseverity: low\nwhen: verb == 'get'\nwindow: {at_least: 2, within: 10m, by: [actor.name]}\nsuppress: 10m\n"), rules.OriginUser)
+	return ruleSet(t, "id: two\ntitle: t\nseverity: low\nwhen: verb == 'get'\nwindow: {at_least: 2, within: 10m, by: [actor.name]}\nsuppress: 10m\n")
+}
+
+func ruleSet(t *testing.T, text string) *rules.Set {
+	t.Helper()
+	parsed, problems := rules.Parse("test.yaml", []byte(text), rules.OriginUser)
 	if len(problems) > 0 {
 		t.Fatal(problems.Error())
 	}
@@ -169,5 +219,47 @@ func TestRestartsChangeNothing(t *testing.T) {
 		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Fatalf("seed %d, %d starts, announced (-without restarts +with):\n%.4000s", seed, starts, diff)
 		}
+		if _, open, why := struck.abandoned(t); open < 1000 || len(why) > 0 {
+			t.Errorf("of %d open findings, some are said to be abandoned: %v", open, why)
+		}
 	}
+}
+
+// A stage that starts says which findings are open: those of rules that were
+// removed or changed meanwhile, and of matches that were lost, are not.
+func TestStartAbandonsWhatNobodyHolds(t *testing.T) {
+	before := countRule(t)
+	f := func(name string, after *rules.Set, lose bool, want detect.Reason) {
+		t.Helper()
+		l := &memoryLog{rng: rand.New(rand.NewPCG(1, 1))}
+		l.fill(t, before.Rules[0], 2_000)
+		l.consumed(t, before)
+		_, _, why := l.abandoned(t)
+		if len(why) > 0 {
+			t.Fatalf("%s: abandoned before anything happened: %v", name, why)
+		}
+		if lose {
+			l.position = stream.Position{Offset: l.len()} // as of a log that begins there
+		}
+		stage := NewWindowing(after, detect.Limits{}, l, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err := stage.Handle(context.Background(), l); !errors.Is(err, errDied) {
+			t.Fatal(err)
+		}
+		open, _, why := l.abandoned(t)
+		if open < 20 {
+			t.Fatalf("%s: %d are open", name, open)
+		}
+		wantWhy := map[detect.Reason]int{}
+		if want != "" {
+			wantWhy[want] = open
+		}
+		if diff := gocmp.Diff(wantWhy, why); diff != "" {
+			t.Errorf("%s: abandoned (-want +got):\n%s", name, diff)
+		}
+	}
+	const other = "id: other\ntitle: t\nseverity: low\nwhen: verb == 'get'\n"
+	f("nothing", before, false, "")
+	f("removed", ruleSet(t, other), false, detect.ReasonRuleRemoved)
+	f("changed", ruleSet(t, "id: two\ntitle: t\nseverity: low\nwhen: verb == 'get'\nwindow: {at_least: 3, within: 10m, by: [actor.name]}\nsuppress: 10m\n"), false, detect.ReasonRuleChanged)
+	f("lost", before, true, detect.ReasonLost)
 }

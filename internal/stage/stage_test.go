@@ -151,6 +151,9 @@ func (p *pipeline) closedOf(want int, of func(detect.Finding) bool) map[detect.F
 					return nil
 				}
 				for i := range records {
+					if topic.KindOf(&records[i]) == topic.KindOpen {
+						continue
+					}
 					f, err := topic.DecodeFinding(&records[i])
 					if err != nil {
 						return err

@@ -87,6 +87,9 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 	}
 	in := reader{claim: claim, logger: s.logger, next: run.ticks[0].offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
 	for {
+		if err := run.tell(ctx, in.next); err != nil {
+			return endOf(ctx, err)
+		}
 		records, err := in.read(ctx)
 		if err != nil {
 			return endOf(ctx, err)
@@ -115,6 +118,9 @@ type windowRun struct {
 	windows  *detect.Windows
 	position int64 // findings of records before it were announced already
 	horizon  int64 // matches before it are not needed any more
+	end      int64 // of the log, when it was taken over
+	told     bool  // what is open
+	gone     map[rules.RuleID]topic.Gone
 	clock    clock
 	ticks    ticks // never empty
 	claim    stream.Claim
@@ -135,6 +141,8 @@ func (s *Windowing) newRun(claim stream.Claim) (*windowRun, error) {
 		windows:  detect.NewWindows(set, s.limits),
 		position: position.Offset,
 		horizon:  position.Offset,
+		end:      claim.End(),
+		gone:     map[rules.RuleID]topic.Gone{},
 		clock:    clock{},
 		claim:    claim,
 		recent:   map[int64]*detect.Match{},
@@ -200,6 +208,7 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 			}
 		case records[i].Offset < r.horizon:
 		default:
+			r.missed(&m.Match)
 			r.recent[records[i].Offset] = &m.Match
 			r.said = r.windows.Add(&m.Match, records[i].Offset, r.said)
 		}

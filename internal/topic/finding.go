@@ -19,14 +19,18 @@ func FindingRecord(f *detect.Finding, partitions int) (stream.Record, error) {
 	}
 	fingerprint := f.Fingerprint
 	return stream.Record{
-		Partition: int(binary.BigEndian.Uint16(fingerprint[:2])) % partitions,
+		Partition: findingPartition(fingerprint, partitions),
 		Headers:   []stream.Header{{Key: headerVersion, Value: []byte(Version)}},
 		Key:       fingerprint[:],
 		Value:     value,
 	}, nil
 }
 
-// DecodeFinding decodes a record of Findings.
+func findingPartition(f detect.Fingerprint, partitions int) int {
+	return int(binary.BigEndian.Uint16(f[:2])) % partitions
+}
+
+// DecodeFinding decodes a record of Findings that has no kind.
 func DecodeFinding(r *stream.Record) (detect.Finding, error) {
 	var f detect.Finding
 	if err := checkVersion(r); err != nil {

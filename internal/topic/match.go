@@ -33,10 +33,19 @@ type Match struct {
 	Match    detect.Match
 }
 
-// shard returns the virtual shard of a match.
-func shard(m *detect.Match) int {
-	f := m.Fingerprint()
+// shard returns the virtual shard of a fingerprint.
+func shard(f detect.Fingerprint) int {
 	return int(binary.BigEndian.Uint16(f[:2]) % Shards)
+}
+
+// ShardsOf returns the virtual shards whose matches are in a partition of
+// Matches, of so many.
+func ShardsOf(partition, partitions int) []int {
+	var shards []int
+	for s := partition; s < Shards; s += partitions {
+		shards = append(shards, s)
+	}
+	return shards
 }
 
 // Record encodes m. The partition of a match is its shard modulo partitions;
@@ -58,7 +67,7 @@ func (m *Match) Record(partitions int) (stream.Record, error) {
 		}
 		fingerprint := m.Match.Fingerprint()
 		r.Key, r.Value = fingerprint[:], value
-		r.Partition = shard(&m.Match) % partitions
+		r.Partition = shard(fingerprint) % partitions
 	}
 	return r, nil
 }

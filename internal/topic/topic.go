@@ -47,6 +47,9 @@ const (
 	KindHeartbeat Kind = "heartbeat" // the source has handed over all that it received before Received
 )
 
+// KindOf returns the kind of a record, "" where it has none.
+func KindOf(r *stream.Record) Kind { return Kind(r.Header(headerKind)) }
+
 // Event is a record of the topic Events. A heartbeat has only Sender and
 // Received.
 type Event struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/query"
 )
 
@@ -40,6 +41,7 @@ func TestSchemasAreTrue(t *testing.T) {
 	store.events[0].Event.RequestObject = []byte(`{"deep":` + nested(600) + `}`)
 	store.events[0].TimeReason = query.TimeTooOld
 	store.findings[0].Saturated, store.findings[0].Shadow, store.findings[0].Distinct, store.findings[0].Values = true, true, 1, []string{"v"}
+	store.findings[0].Reason = detect.ReasonLost
 	b := newBench(t, testConfig(), store)
 	f := func(path, schema string) {
 		t.Helper()
