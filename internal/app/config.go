@@ -127,22 +127,9 @@ const maxConfigBytes = 1 << 20
 // data directory and the roles count before those of the file; "" and none do
 // not. The data directory is already resolved in what it returns.
 func ReadConfig(path, dataDir string, roles Roles) (Config, datadir.Dir, error) {
-	c := Config{Store: store.DefaultConfig()}
-	if path != "" {
-		text, err := readLimited(path)
-		if err != nil {
-			return c, "", fmt.Errorf("configuration: %w", err)
-		}
-		expanded, err := expand(text)
-		if err != nil {
-			return c, "", fmt.Errorf("configuration %s: %w", path, err)
-		}
-		err = yaml.UnmarshalWithOptions(expanded, &c, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
-		if err != nil && !errors.Is(err, io.EOF) {
-			// The lines around a mistake would show what a variable holds: a secret.
-			quote := bytes.Equal(expanded, text)
-			return c, "", fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, quote))
-		}
+	c, err := decode(path)
+	if err != nil {
+		return c, "", err
 	}
 	dir, err := datadir.Resolve(cmp.Or(dataDir, c.DataDir))
 	if err != nil {
@@ -156,6 +143,36 @@ func ReadConfig(path, dataDir string, roles Roles) (Config, datadir.Dir, error) 
 		return c, "", fmt.Errorf("configuration: %w", err)
 	}
 	return c, dir, nil
+}
+
+// ReadKafka reads the section stream.kafka of a configuration file, as it is
+// there: neither filled up nor validated, and neither is the rest of the file.
+func ReadKafka(path string) (kafka.Config, error) {
+	c, err := decode(path)
+	return c.Stream.Kafka, err
+}
+
+// decode reads a configuration file; "" is an empty one.
+func decode(path string) (Config, error) {
+	c := Config{Store: store.DefaultConfig()}
+	if path == "" {
+		return c, nil
+	}
+	text, err := readLimited(path)
+	if err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	expanded, err := expand(text)
+	if err != nil {
+		return c, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	err = yaml.UnmarshalWithOptions(expanded, &c, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
+	if err != nil && !errors.Is(err, io.EOF) {
+		// The lines around a mistake would show what a variable holds: a secret.
+		quote := bytes.Equal(expanded, text)
+		return c, fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, quote))
+	}
+	return c, nil
 }
 
 // unmarshalDuration reads a duration and says of a wrong one what it should be.

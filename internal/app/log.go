@@ -25,7 +25,11 @@ var topics = []string{topic.Events, topic.Matches, topic.Findings, topic.DeadLet
 func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
 	logger := a.logger.With("part", "log")
 	if a.config.Stream.Kind == StreamKafka {
-		log, err = kafka.Open(ctx, a.config.Stream.Kafka, kafka.Options{Topics: topics, Logger: logger, Registerer: a.registry})
+		c := a.config.Stream.Kafka
+		if err := kafka.Check(ctx, c, topic.Layout(c.Partitions)); err != nil {
+			return nil, fmt.Errorf("log: %w", err)
+		}
+		log, err = kafka.Open(ctx, c, kafka.Options{Topics: topics, Logger: logger, Registerer: a.registry})
 	} else {
 		one := map[string]local.TopicConfig{}
 		for _, name := range topics {

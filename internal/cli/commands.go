@@ -15,5 +15,6 @@ func commands(streams Streams) []*cobra.Command {
 		newTailCommand(streams),
 		newRulesCommand(streams),
 		newEngineCommand(streams),
+		newKafkaCommand(streams),
 	}
 }

@@ -58,9 +58,6 @@ func Open(ctx context.Context, c Config, o Options) (*Log, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if err := error(nil); err != nil {
-		return nil, err
-	}
 	transport, err := c.Transport()
 	if err != nil {
 		return nil, err
