@@ -109,6 +109,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("when: >-\n  any(containers, .privileged) && \"a\" matches \"(\"\n"))
 	f.Add([]byte(minimal + "---\nkind: override\nrules: [x]\nenabled: true\nsuppress: 2h\nwindow: {at_least: 2}\n---\nkind: exception\ntags: [a]\nrules: [x]\nname: e\nwhen: sourceIPs[0] == \"x\"\n"))
 	f.Add([]byte("id: x\ntitle: t\nseverity: [{when: allowed, is: low}, {is: high}]\nwhen: verb == \"get\"\nwindow: {sequence: [{when: allowed}, {when: '!denied'}], within: 5m}"))
+	f.Add([]byte("id: x\ntitle: t\nseverity: []\nwhen: allowed\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		file, problems := ParseFile("x.yaml", src, OriginUser)
 		set, more := newSet([]File{file})

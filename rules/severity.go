@@ -31,8 +31,8 @@ func (d *decoder) severity(rule *Rule) func(string, ast.Node) {
 			return
 		}
 		last := len(list.Values) - 1
-		if last > maxCases {
-			d.problem(n, field, "want at most %d cases", maxCases)
+		if last < 0 || last > maxCases {
+			d.problem(n, field, "want 1 to %d cases", maxCases+1)
 		}
 		i := 0
 		d.sequence(n, field, func(field string, n ast.Node) {
