@@ -75,6 +75,10 @@ type part struct {
 	number int
 }
 
+// undoes reports whether a match of the part takes findings away: an exception
+// spares nobody by sparing it.
+func (p *part) undoes() bool { return !p.rule.Lists(p.number) }
+
 // NewMatcher returns a matcher for a set.
 func NewMatcher(set *rules.Set) *Matcher {
 	m := &Matcher{machine: rules.NewMachine()}
@@ -99,8 +103,7 @@ func (m *Matcher) Match(in *Input, dst []Match) []Match {
 	m.scope.Reset(in.Cluster, in.RequestID, in.Event)
 	m.machine.Load(&m.scope)
 	for _, i := range m.index.Candidates(m.machine) {
-		p := &m.parts[i]
-		if m.holds(p) && !m.excepted(p.rule, in) {
+		if p := &m.parts[i]; p.undoes() && m.mayHold(p) || !p.undoes() && m.holds(p) && !m.excepted(p.rule, in) {
 			dst = m.match(p, in, dst)
 		}
 	}
@@ -111,13 +114,21 @@ func (m *Matcher) Match(in *Input, dst []Match) []Match {
 func (m *Matcher) Notes() []Note { return m.notes }
 
 // holds reports whether all conditions of a part surely do.
-func (m *Matcher) holds(p *part) bool {
+func (m *Matcher) holds(p *part) bool { return m.truth(p) == rules.True }
+
+// mayHold reports whether no condition of a part surely does not: what may have
+// been undone is not found.
+func (m *Matcher) mayHold(p *part) bool { return m.truth(p) != rules.False }
+
+// truth returns the least truth of the conditions of a part. It notes if that is
+// unknown.
+func (m *Matcher) truth(p *part) rules.Truth {
 	all := rules.True
 	var failed error
 	for _, c := range p.rule.Parts[p.number].When {
 		holds, err := m.machine.Eval(c)
 		if holds == rules.False {
-			return false
+			return rules.False
 		}
 		all = min(all, holds)
 		failed = cmp.Or(failed, err)
@@ -128,14 +139,15 @@ func (m *Matcher) holds(p *part) bool {
 	case all == rules.Unknown:
 		m.notes = append(m.notes, Note{Rule: p.rule.ID, Outcome: OutcomeBlind})
 	}
-	return all == rules.True
+	return all
 }
 
 // excepted reports whether an exception surely takes the match away.
 func (m *Matcher) excepted(r *rules.Rule, in *Input) bool {
+	at := eventTime(in.Event.StageTime, in.Received)
 	for i := range r.Exceptions {
 		e := &r.Exceptions[i]
-		if !e.Expires.IsZero() && !in.Event.StageTime.Before(e.Expires) {
+		if !e.Expires.IsZero() && !at.Before(e.Expires) {
 			continue
 		}
 		if holds, _ := m.machine.Eval(e.When); holds == rules.True {
