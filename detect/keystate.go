@@ -58,6 +58,12 @@ func (k *key) values() []uint64 {
 	return k.more.values
 }
 
+// holds reports whether a member is held already.
+func (k *key) holds(n *member) bool {
+	_, known := search(k.members, n)
+	return known
+}
+
 func (k *key) insert(at int, n member, value string) {
 	k.members = insert(k.members, at, n)
 	if k.of.rule.Window.Value != nil {
@@ -165,10 +171,10 @@ func (w *Windows) forget(k *key) {
 
 // needed is since when a key's members may still decide something.
 func (w *Windows) needed(k *key) int64 {
-	window := &k.of.rule.Window
-	since := w.mark() - hold(window).Microseconds()
+	rule := k.of.rule
+	since := w.mark() - hold(rule).Microseconds()
 	for b := k.bucket; b != nil; b = b.next {
-		since = min(since, b.start-window.Within.Microseconds())
+		since = min(since, b.start-rule.Window.Within.Microseconds())
 	}
 	return since
 }
@@ -194,7 +200,7 @@ func (w *Windows) schedule(k *key) {
 	case window.Kind == rules.FirstSeen:
 		due = min(due, w.mark()+window.Learn.Microseconds()) // what it has shown is looked through
 	case len(k.members) > 0 && k.bucket == nil:
-		held := hold(window).Microseconds()
+		held := hold(k.of.rule).Microseconds()
 		due = min(due, max(k.members[0].time, w.mark()-held)+held+1)
 	}
 	if waits(window) {

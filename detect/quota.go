@@ -92,8 +92,16 @@ func (w *Windows) evict(k *key, dst []Draft) []Draft {
 	k.of.spent.push(k)
 	w.schedule(k)
 	if old := k.of.spent.excess(w.limits.KeysPerRule); old != nil {
-		w.forget(old)
+		dst = w.giveUp(old, dst)
 	}
+	return dst
+}
+
+// giveUp forgets a key; what the watermark has decided since it was evicted
+// closes early.
+func (w *Windows) giveUp(k *key, dst []Draft) []Draft {
+	dst = w.closeAll(k, dst)
+	w.forget(k)
 	return dst
 }
 
@@ -110,24 +118,43 @@ func (w *Windows) thin(k *key, to int) {
 	excess := max(len(k.members)-to, 0)
 	spared := k.spare(excess, min(stepMembers, max(1, to/thinned)))
 	kept := 0
+	last := int64(never) // the bucket whose first event was kept
 	for i := range excess {
-		if k.isFirst(i) || i >= spared[k.members[i].part()] {
+		m := &k.members[i]
+		if start, first := k.isFirst(m, last); first || i >= spared[m.part()] {
+			last = start
 			k.move(kept, i)
 			kept++
 			continue
 		}
 		for b := k.bucket; b != nil; b = b.next {
-			if b.start <= k.members[i].time && k.members[i].time < k.end(b) {
+			if k.reaches(b, m) {
 				b.dropped++
 				b.saturated = true
 			}
 		}
-		w.places.give(k.members[i].offset())
+		w.places.give(m.offset())
 	}
 	if excess > kept {
 		k.remove(kept, excess)
 		w.grow(k, -int64(excess-kept)*k.memberBytes())
 	}
+}
+
+// isFirst reports whether a member is the first that the finding of its bucket can
+// list, where last is the bucket of the first before it. A finding lists one at
+// least, whatever is given up.
+func (k *key) isFirst(m *member, last int64) (start int64, first bool) {
+	start, _ = bucketAt(m.time, k.of.rule.Suppress)
+	if !k.of.rule.Lists(m.part()) || start == last || k.at(start) == nil {
+		return last, false
+	}
+	return start, true
+}
+
+// reaches reports whether a stretch that ends in a bucket may hold a member.
+func (k *key) reaches(b *bucket, m *member) bool {
+	return b.start-k.of.rule.Window.Within.Microseconds() <= m.time && m.time < k.end(b)
 }
 
 // spare returns, by step of a sequence (its until the last), the index from which
@@ -150,16 +177,6 @@ func (k *key) spare(excess, most int) (since [rules.MaxSteps + 1]int) {
 	return since
 }
 
-// isFirst reports whether a member is the first of a bucket with a finding.
-func (k *key) isFirst(i int) bool {
-	for b := k.bucket; b != nil; b = b.next {
-		if k.members[i].time >= b.start && (i == 0 || k.members[i-1].time < b.start) {
-			return true
-		}
-	}
-	return false
-}
-
 // shrink makes room until the keys fit into their memory: the rule that holds
 // most gives up what was touched longest ago, so that no rule costs another.
 func (w *Windows) shrink(dst []Draft) []Draft {
@@ -171,7 +188,7 @@ func (w *Windows) shrink(dst []Draft) []Draft {
 			}
 		}
 		if most.spent.oldest != nil {
-			w.forget(most.spent.oldest)
+			dst = w.giveUp(most.spent.oldest, dst)
 			continue
 		}
 		dst = w.evict(most.live.oldest, dst)

@@ -238,5 +238,13 @@ func waits(w *rules.Window) bool {
 	return w.Kind == rules.Absence || w.Kind == rules.FirstSeen || w.Kind == rules.Sequence && w.Until != nil
 }
 
-// hold is for how long after an event a window may still need it.
-func hold(w *rules.Window) time.Duration { return w.Within + Lateness }
+// hold is for how long after an event a window may still need it: until all that is
+// within of it has come; where what comes between undoes a finding, until the
+// buckets of all that it undid are over, so that a replay does not miss it.
+func hold(r *rules.Rule) time.Duration {
+	held := r.Window.Within + Lateness
+	if waits(&r.Window) {
+		held += r.Suppress
+	}
+	return held
+}

@@ -51,9 +51,10 @@ type Windows struct {
 	scratch   scratch
 	bytes     int64
 
-	live                              int
-	evicted, saturated, unknown, late int64
-	reshaped                          int64
+	live               int
+	evicted, saturated int64
+	unknown, reshaped  int64
+	late               struct{ findings, matches int64 }
 }
 
 // NewWindows returns the windows of a set's rules.
@@ -71,33 +72,28 @@ func NewWindows(set *rules.Set, limits Limits) *Windows {
 // that are to be announced to dst: one that opens, or whose count has doubled,
 // and those that had to close early to make room.
 func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
-	switch w.Gone(m) {
-	case ReasonRuleRemoved:
-		w.unknown++
+	rule := w.ruleOf(m)
+	if rule == nil {
 		return dst
-	case ReasonRuleChanged:
-		w.reshaped++
-		return dst
-	}
-	rule := w.set.Rule(m.Rule)
-	of := w.rules[rule.ID]
-	if of == nil {
-		of = &ruleKeys{rule: rule}
-		w.rules[rule.ID] = of
 	}
 	id := m.Fingerprint()
 	k := w.keys.get(id)
-	if k == nil {
-		dst = w.evict(of.live.excess(w.limits.KeysPerRule-1), dst)
-		k = w.open(of, id)
-	}
-	w.touch(k)
 	n := newMember(m, offset)
-	at, known := search(k.members, &n)
-	if known {
+	switch {
+	case k != nil && k.holds(&n):
+		w.touch(k)
 		return dst
+	case w.tooLate(rule, k, &n):
+		w.late.matches++
+		return dst
+	case k != nil:
+		w.touch(k)
+	default:
+		k = w.open(w.keysOf(rule), id)
 	}
+	dst = w.evict(k.of.live.excess(w.limits.KeysPerRule), dst)
 	w.newest = max(w.newest, n.time)
+	at, _ := search(k.members, &n)
 	k.insert(at, n, m.Value)
 	w.places.take(offset, w.watermark)
 	w.grow(k, k.memberBytes())
@@ -108,6 +104,44 @@ func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 	}
 	w.schedule(k)
 	return w.shrink(dst)
+}
+
+// ruleOf returns the rule that a match is of, nil if it is not there as it was
+// then.
+func (w *Windows) ruleOf(m *Match) *rules.Rule {
+	switch w.Gone(m) {
+	case ReasonRuleRemoved:
+		w.unknown++
+		return nil
+	case ReasonRuleChanged:
+		w.reshaped++
+		return nil
+	}
+	return w.set.Rule(m.Rule)
+}
+
+func (w *Windows) keysOf(rule *rules.Rule) *ruleKeys {
+	of := w.rules[rule.ID]
+	if of == nil {
+		of = &ruleKeys{rule: rule}
+		w.rules[rule.ID] = of
+	}
+	return of
+}
+
+// tooLate reports whether a match comes when the watermark has decided what it
+// could have: a finding is never taken back, and what should have followed the
+// match may be as late.
+func (w *Windows) tooLate(rule *rules.Rule, k *key, n *member) bool {
+	window := &rule.Window
+	switch mark := w.mark(); {
+	case !waits(window) || n.time > mark:
+		return false
+	case !rule.Lists(n.part()):
+		return k != nil && k.bucket != nil
+	default:
+		return window.Kind == rules.Absence && n.time <= mark-window.Within.Microseconds()
+	}
 }
 
 // changed announces what a new member makes of the key's findings.
@@ -189,7 +223,7 @@ func (w *Windows) begin(k *key, start, end, mark int64) *bucket {
 		// It came after its bucket had closed: others that are as late are
 		// waited for.
 		b.due = mark + Lateness.Microseconds()
-		w.late++
+		w.late.findings++
 	}
 	w.live++
 	return b
@@ -227,7 +261,7 @@ func (w *Windows) Advance(watermark time.Time, dst []Draft) []Draft {
 	for mark := w.mark(); len(w.due) > 0 && w.due[0].due <= mark; {
 		dst = w.end(w.due[0], dst)
 	}
-	return dst
+	return w.shrink(dst)
 }
 
 // Finish closes all that is open, as at the end of all input.
@@ -328,9 +362,10 @@ type Stats struct {
 	Unknown int64 // matches of rules that the set does not hold
 	Changed int64 // matches and keys of rules that were gathered otherwise before they changed
 	Late    int64 // findings that opened, or opened again, after their bucket had closed
+	TooLate int64 // matches that came after what they could have decided was decided
 }
 
 // Stats returns the counts so far.
 func (w *Windows) Stats() Stats {
-	return Stats{Live: w.live, Keys: w.keys.len(), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Changed: w.reshaped, Late: w.late}
+	return Stats{Live: w.live, Keys: w.keys.len(), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Changed: w.reshaped, Late: w.late.findings, TooLate: w.late.matches}
 }

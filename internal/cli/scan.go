@@ -263,11 +263,20 @@ func summarize(w io.Writer, files, findings int, s scan.Summary, took time.Durat
 	if n := s.Windows.Evicted; n > 0 {
 		fmt.Fprintf(w, "%s closed early: a rule held too many at once\n", plural(n, "finding"))
 	}
+	if n := s.Windows.Full; n > 0 {
+		fmt.Fprintf(w, "a key held too many matches, %s: its findings say saturated\n", plural(n, "time"))
+	}
+	if n := s.Windows.TooLate; n > 0 {
+		fmt.Fprintf(w, "%s left out of absences and sequences with until: more than ten minutes out of order\n", plural(n, "match"))
+	}
 }
 
 func plural(n int64, what string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + what
+	case strings.HasSuffix(what, "ch"):
+		what += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -45,7 +45,7 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 			[]string{"partition"}),
 		memory: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_memory_bytes", Help: "Memory of open findings and of closed ones that are remembered, by estimate."},
 			[]string{"partition"}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), keys that gave up the older half of their matches (full), matches of rules that are gone (unknown_rule), matches and keys of rules whose window is another now (changed_rule), records that are no matches (undecodable), findings whose matches are gone (lost)."},
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), keys that gave up the older half of their matches (full), matches of rules that are gone (unknown_rule), matches and keys of rules whose window is another now (changed_rule), matches that came after what they could have decided was decided (too_late), records that are no matches (undecodable), findings whose matches are gone (lost)."},
 			[]string{"reason"}),
 		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened, or opened again, after the time of their bucket had passed."}),
 		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_lost_records_total", Help: "Records that retention removed before they were read."}),
@@ -280,6 +280,7 @@ func (r *windowRun) count() {
 	m.dropped.WithLabelValues("full").Add(float64(now.Full - r.stats.Full))
 	m.dropped.WithLabelValues("unknown_rule").Add(float64(now.Unknown - r.stats.Unknown))
 	m.dropped.WithLabelValues("changed_rule").Add(float64(now.Changed - r.stats.Changed))
+	m.dropped.WithLabelValues("too_late").Add(float64(now.TooLate - r.stats.TooLate))
 	m.late.Add(float64(now.Late - r.stats.Late))
 	r.live.Set(float64(now.Live))
 	r.memory.Set(float64(now.Bytes))
