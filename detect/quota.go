@@ -97,8 +97,8 @@ func (w *Windows) evict(k *key, dst []Draft) []Draft {
 	return dst
 }
 
-// giveUp forgets a key; what the watermark has decided since it was evicted
-// closes early.
+// giveUp closes a key's findings early and forgets it: one that was evicted may
+// have some, which the watermark has decided since.
 func (w *Windows) giveUp(k *key, dst []Draft) []Draft {
 	dst = w.closeAll(k, dst)
 	w.forget(k)

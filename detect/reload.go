@@ -76,8 +76,7 @@ func (w *Windows) drop(of *ruleKeys, dst []Draft) []Draft {
 	}
 	slices.SortFunc(keys, func(a, b *key) int { return slices.Compare(a.id[:], b.id[:]) })
 	for _, k := range keys {
-		dst = w.closeAll(k, dst)
-		w.forget(k)
+		dst = w.giveUp(k, dst)
 	}
 	w.reshaped += int64(len(keys))
 	return dst
