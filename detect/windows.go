@@ -275,8 +275,7 @@ func (w *Windows) Finish(dst []Draft) []Draft {
 	}
 	slices.SortFunc(open, func(a, b *key) int { return slices.Compare(a.id[:], b.id[:]) })
 	for _, k := range open {
-		dst = w.closeAll(k, dst)
-		w.forget(k)
+		dst = w.giveUp(k, dst)
 	}
 	return dst
 }
