@@ -49,6 +49,7 @@ type App struct {
 	broken   chan struct{} // a server ended by itself: its clean-up says why
 	health   *health
 	rules    *ruleKeeper
+	engine   *engine.Supervisor // nil where ClickHouse is a server
 
 	webhook *ingest.Server
 	api     *api.Server
@@ -107,7 +108,7 @@ func (a *App) start(ctx context.Context) error {
 			return err
 		}
 	}
-	a.health = newHealth(failedLog(log), checks(log, db))
+	a.health = newHealth(failedLog(log), checks(log, db, a.engine))
 	// Who asks how the stop goes is answered until the stages are done.
 	if err := a.serveMetrics(); err != nil {
 		return err
@@ -230,6 +231,7 @@ func (a *App) connectEngine(ctx context.Context) (*clickhouse.Options, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	a.cleanups.add("engine", supervisor.Stop)
+	a.engine = supervisor
 	return supervisor.Options(), nil
 }
 

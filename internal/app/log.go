@@ -7,6 +7,7 @@ import (
 
 	"github.com/klaxon-dev/klaxon/internal/topic"
 	"github.com/klaxon-dev/klaxon/store"
+	"github.com/klaxon-dev/klaxon/store/engine"
 	"github.com/klaxon-dev/klaxon/stream"
 	"github.com/klaxon-dev/klaxon/stream/kafka"
 	"github.com/klaxon-dev/klaxon/stream/local"
@@ -54,13 +55,16 @@ func failedLog(log durableLog) func() error {
 	}
 }
 
-// checks are what readiness asks; db is nil where the process has none.
-func checks(log durableLog, db *store.Store) map[string]func(context.Context) error {
+// checks are what readiness asks; the process may have neither db nor child.
+func checks(log durableLog, db *store.Store, child *engine.Supervisor) map[string]func(context.Context) error {
 	all := map[string]func(context.Context) error{
 		"log": func(context.Context) error { return log.Healthy() },
 	}
 	if db != nil {
 		all["store"] = db.Healthy
+	}
+	if child != nil {
+		all["engine"] = func(context.Context) error { return child.Healthy() }
 	}
 	return all
 }

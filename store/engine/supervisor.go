@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,6 +32,10 @@ type SupervisorConfig struct {
 	// Env are additional variables of the child's environment, which is empty
 	// otherwise.
 	Env []string
+	// Ping is how often the engine is asked for a sign of life, and how long it
+	// may take to give it; by default 10 s. After three that did not come the
+	// child is killed and started again.
+	Ping time.Duration
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -40,9 +45,9 @@ type SupervisorConfig struct {
 var ErrStopped = errors.New("the engine was stopped")
 
 // Supervisor keeps a child process with the engine running: it starts it again
-// whenever it ends, after a wait that grows from 0.1 s to 30 s. Address and
-// password stay the same, so that clients only have to try again. Its methods
-// are safe for concurrent use.
+// whenever it ends, after a wait that grows from 0.1 s to 30 s, and kills it when
+// it does not answer any more. Address and password stay the same, so that
+// clients only have to try again. Its methods are safe for concurrent use.
 type Supervisor struct {
 	config  SupervisorConfig
 	child   instructions
@@ -88,6 +93,7 @@ func (s *Supervisor) complete() error {
 		}
 		s.config.Command = command
 	}
+	s.config.Ping = cmp.Or(s.config.Ping, defaultPing)
 	library, path, err := absolute(s.config.Library, s.config.Path)
 	if err != nil {
 		return err
@@ -141,19 +147,27 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) {
 	}
 }
 
-// outlive waits for the end of the child and reports whether it came before
-// that of ctx.
+// outlive waits for the end of the child, which it watches, and reports whether
+// it came before that of ctx.
 func (s *Supervisor) outlive(ctx context.Context, p *process) bool {
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	var watcher sync.WaitGroup
+	watcher.Go(func() { s.watch(watching, p) })
 	select {
 	case <-ctx.Done():
+	case <-p.ended:
+		stop()
+	}
+	watcher.Wait() // it says no more of the child
+	if ctx.Err() != nil {
 		s.setHealth(ErrStopped)
 		p.lease.Close()
 		<-p.ended
 		return false
-	case <-p.ended:
-		s.setHealth(p.err)
-		return true
 	}
+	s.setHealth(p.err)
+	return true
 }
 
 // sleep waits for d and reports whether ctx is still alive.
@@ -177,8 +191,8 @@ func (s *Supervisor) setHealth(err error) {
 	}
 }
 
-// Healthy returns nil while the engine's process is ready, otherwise why it is
-// not.
+// Healthy returns nil while the engine's process is ready and answers, otherwise
+// why it does not.
 func (s *Supervisor) Healthy() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,15 +202,11 @@ func (s *Supervisor) Healthy() error {
 // Options returns how clickhouse-go reaches the engine. The options are the
 // caller's.
 func (s *Supervisor) Options() *clickhouse.Options {
-	socket := s.config.Socket
 	return &clickhouse.Options{
-		Protocol: clickhouse.HTTP,
-		Addr:     []string{"localhost:8123"}, // a name only; proxies of the environment leave localhost alone
-		Auth:     clickhouse.Auth{Database: "default", Username: User, Password: s.child.Password},
-		DialContext: func(ctx context.Context, _ string) (net.Conn, error) {
-			var dialer net.Dialer
-			return dialer.DialContext(ctx, "unix", socket)
-		},
+		Protocol:     clickhouse.HTTP,
+		Addr:         []string{"localhost:8123"}, // a name only; proxies of the environment leave localhost alone
+		Auth:         clickhouse.Auth{Database: "default", Username: User, Password: s.child.Password},
+		DialContext:  func(ctx context.Context, _ string) (net.Conn, error) { return s.dial(ctx) },
 		Settings:     clickhouse.Settings{"async_insert": 0},
 		MaxOpenConns: maxQueries,
 		MaxIdleConns: maxQueries,

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,6 +88,44 @@ func TestKilledEngineComesBackWithItsData(t *testing.T) {
 	}
 	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil || len(problems) > 0 {
 		t.Errorf("metrics: %v, %v", problems, err)
+	}
+}
+
+// A child that is stopped neither answers nor ends: it is noticed, killed and
+// replaced, with all that was acknowledged.
+func TestHungEngineIsReplaced(t *testing.T) {
+	dir := enginetest.Dir(t)
+	config := enginetest.Config(t, dir)
+	registry := prometheus.NewRegistry()
+	config.Registerer, config.Ping = registry, 500*time.Millisecond
+	s := enginetest.Supervise(t, config)
+	conn := open(t, s.Options())
+	exec(t, conn, numbersTable)
+	if err := insertNumbers(t, conn, 0, 1000, ""); err != nil {
+		t.Fatal(err)
+	}
+	pid := childPID(t, dir)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the hang is seen", func() bool { return s.Healthy() != nil })
+	if err := s.Healthy(); !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("healthy says %v", err)
+	}
+	if up := metric(t, registry, "klaxon_engine_up"); up != 0 {
+		t.Errorf("up is %v", up)
+	}
+	until(t, "another engine answers", func() bool { return s.Healthy() == nil && conn.Ping(background(t)) == nil })
+	if n := count(t, conn, "SELECT count() FROM klaxon.numbers"); n != 1000 {
+		t.Errorf("%d rows, 1000 were acknowledged", n)
+	}
+	if childPID(t, dir) == pid {
+		t.Error("it is the same process")
+	}
+	for name, least := range map[string]float64{"klaxon_engine_unanswered_pings_total": 3, "klaxon_engine_restarts_total": 1} {
+		if n := metric(t, registry, name); n < least {
+			t.Errorf("%s is %v, want at least %v", name, n, least)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type Front struct {
 	version string        // of the engine, as SELECT version() says
 	slots   chan struct{} // one element per running statement
 	waiting chan struct{} // one element per waiting or running request
+	pinging chan struct{} // one element while a ping waits for the engine
 }
 
 // New returns the front of an engine. It fails where the engine does not
@@ -50,6 +51,7 @@ func New(engine *chdb.Engine, options Options) (*Front, error) {
 		options: options,
 		slots:   make(chan struct{}, options.MaxQueries),
 		waiting: make(chan struct{}, options.MaxQueries+options.MaxWaiting),
+		pinging: make(chan struct{}, 1),
 	}
 	return f, f.greet()
 }
@@ -80,7 +82,7 @@ func (f *Front) greet() error {
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/ping" && r.Method == http.MethodGet:
-		_, _ = w.Write([]byte("Ok.\n"))
+		f.ping(w, r)
 	case r.URL.Path != "/":
 		http.Error(w, "there is nothing here: POST /", http.StatusNotFound)
 	case !f.authorized(r):
