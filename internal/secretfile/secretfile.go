@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // maxBytes bounds a secret file: what is larger is not a secret.
@@ -55,7 +56,8 @@ func Read(path string) (string, error) {
 // ReadBytes returns the contents of a secret file as they are. It refuses a
 // file that others may read.
 func ReadBytes(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	// A pipe would let the opening wait for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("secret file: %w", err)
 	}

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestEnsureKeepsWhatIsThere(t *testing.T) {
@@ -111,6 +113,27 @@ func TestReadRefuses(t *testing.T) {
 func TestReadRefusesWhatIsNoFile(t *testing.T) {
 	if _, err := Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("got %v, want a refusal of a directory", err)
+	}
+}
+
+// A pipe that nobody writes to is refused, and not waited for.
+func TestReadDoesNotWaitForAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error, 1)
+	go func() {
+		_, err := Read(path)
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("got %v, want a refusal of a pipe", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("it waits for a writer")
 	}
 }
 
