@@ -20,6 +20,7 @@ const (
 type batch struct {
 	list      bytes.Buffer
 	letters   bytes.Buffer
+	bodyEnds  []int       // in letters, of bodies that are full
 	event     audit.Event // of the line at hand
 	lines     int
 	size      int64 // bytes of the lines
@@ -44,7 +45,11 @@ func (b *batch) reset() {
 		b.list = bytes.Buffer{}
 	}
 	b.list.Reset()
+	if b.letters.Cap() > 4*batchBytes {
+		b.letters = bytes.Buffer{}
+	}
 	b.letters.Reset()
+	b.bodyEnds = b.bodyEnds[:0]
 	b.lines, b.size, b.events, b.last = 0, 0, 0, time.Time{}
 	clear(b.malformed)
 }
@@ -122,25 +127,41 @@ func (b *batch) item(text []byte, at time.Time) {
 	}
 }
 
-// letter takes what is no event.
+// letter takes what is no event. The receiver keeps a body that is no list as
+// one dead letter, and of that a first part: what does not fit into this goes to
+// a body of its own.
 func (b *batch) letter(reason string, text []byte) {
 	if b.malformed == nil {
 		b.malformed = map[string]int{}
 	}
 	b.malformed[reason]++
+	if open := b.letters.Len() - b.lastEnd(); open > 0 && open+len(text)+1 > keptLetter {
+		b.bodyEnds = append(b.bodyEnds, b.letters.Len())
+	}
 	b.letters.Write(text)
 	b.letters.WriteByte('\n')
 }
 
-// bodies returns what is to be posted: at most a list and what is no list. The
-// receiver keeps a body that is no list as a dead letter.
+// lastEnd returns where the body begins that letters are added to.
+func (b *batch) lastEnd() int {
+	if len(b.bodyEnds) == 0 {
+		return 0
+	}
+	return b.bodyEnds[len(b.bodyEnds)-1]
+}
+
+// bodies returns what is to be posted: at most a list, and what is no list.
 func (b *batch) bodies() [][]byte {
 	var all [][]byte
 	if b.events > 0 {
 		all = append(all, append(b.list.Bytes(), listTail...))
 	}
-	if b.letters.Len() > 0 {
-		all = append(all, b.letters.Bytes())
+	text, start := b.letters.Bytes(), 0
+	for _, end := range append(b.bodyEnds, len(text)) {
+		if end > start {
+			all = append(all, text[start:end])
+		}
+		start = end
 	}
 	return all
 }

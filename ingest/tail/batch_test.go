@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/ingest"
 )
 
 // cutBatch returns what a batch of lines holds.
@@ -138,3 +139,47 @@ func FuzzBatch(f *testing.F) {
 
 // emptyList reports whether a line may be lists without items.
 func emptyList(text []byte) bool { return bytes.Contains(text, []byte(`items`)) }
+
+// The receiver keeps 4 MiB of a body that is no list: no letter is cut for
+// another's sake, whatever there is in the batch.
+func TestLettersFitWhatIsKept(t *testing.T) {
+	f := func(name string, want []int, lines ...int) {
+		t.Helper()
+		b := &batch{}
+		for range 2 { // the second time in the room of the first
+			b.reset()
+			b.add(lineOf(strings.TrimSpace(event("one"))))
+			var sent []byte
+			for i, size := range lines {
+				text := strings.Repeat(string(rune('a'+i)), size-1)
+				b.add(lineOf(text))
+				sent = append(append(sent, text...), '\n')
+			}
+			bodies := b.bodies()[1:]
+			var got []int
+			for _, body := range bodies {
+				got = append(got, len(body))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: lengths of bodies: %s", name, diff)
+			}
+			if !bytes.Equal(bytes.Join(bodies, nil), sent) {
+				t.Errorf("%s: the bodies are not what was in the lines", name)
+			}
+			if b.letterCount() != int64(len(lines)) {
+				t.Errorf("%s: %d letters are counted", name, b.letterCount())
+			}
+		}
+	}
+	var receiver ingest.Config
+	receiver.SetDefaults()
+	if receiver.Limits.DeadLetterBytes != keptLetter {
+		t.Errorf("the receiver keeps %d bytes of a letter, here it is %d", receiver.Limits.DeadLetterBytes, keptLetter)
+	}
+	const mib = 1 << 20
+	f("few", []int{300}, 100, 200)
+	f("as much as is kept", []int{4 * mib}, mib, 3*mib)
+	f("more than is kept", []int{3*mib + 1, 3 * mib}, 3*mib+1, 3*mib)
+	f("a large one among small ones", []int{100, 8 * mib, 200}, 100, 8*mib, 200)
+	f("many", []int{3 * mib, 3 * mib, 3 * mib}, 3*mib, 3*mib, 3*mib)
+}

@@ -18,7 +18,6 @@ type follower struct {
 
 	stored   *Position // where to begin; nil: as from says
 	source   *source   // nil until a file is there
-	waited   bool      // the source was at its end: anything may have happened to it
 	ending   bool      // it has a successor: it is read to its end once more
 	modified time.Time // of the source, when its end was seen last
 	expected *begun    // the source's successor, if one was seen
@@ -39,18 +38,14 @@ func (f *follower) next() (line, error) {
 
 // step returns a line, an error, or neither where it went on to another file.
 func (f *follower) step() (line, error) {
-	if f.waited {
-		f.waited = false
-		if moved, err := f.checked(); moved || err != nil {
-			return line{}, err
-		}
-	}
 	l, err := f.source.next()
 	switch {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, io.EOF):
 		return f.atEnd()
+	case errors.Is(err, errRewritten):
+		return line{}, f.elsewhere()
 	case f.source.packed:
 		return line{}, f.broken(err)
 	default:
@@ -62,8 +57,10 @@ func (f *follower) step() (line, error) {
 // unfinished last line if the file will not grow any more; neither a line nor an
 // error where there is more to read; io.EOF where there is not.
 func (f *follower) atEnd() (line, error) {
-	if moved, err := f.checked(); moved || err != nil {
+	if other, err := f.source.rewritten(); err != nil {
 		return line{}, err
+	} else if other {
+		return line{}, f.elsewhere()
 	}
 	_, f.modified, _ = f.source.size()
 	next, err := f.successor()
@@ -71,7 +68,6 @@ func (f *follower) atEnd() (line, error) {
 	case err != nil:
 		return line{}, err
 	case next == nil:
-		f.waited = true
 		return line{}, io.EOF
 	case !f.ending:
 		// It may have been written to until the next one was begun.
@@ -100,15 +96,11 @@ func (f *follower) follow(next *file) error {
 	return err
 }
 
-// checked goes on elsewhere, and says so, if the source is not the file any more
-// that was read.
-func (f *follower) checked() (moved bool, err error) {
-	other, err := f.source.rewritten()
-	if err != nil || !other {
-		return false, err
-	}
+// elsewhere goes on where what was read is now, as the source is not that any
+// more; where it is nowhere, it says so.
+func (f *follower) elsewhere() error {
 	p := f.position()
-	return true, settled(func() error { return f.relocate(p, gapRewritten) })
+	return settled(func() error { return f.relocate(p, gapRewritten) })
 }
 
 // errMoved is the error of a file that got another name while it was opened by
@@ -179,7 +171,7 @@ func (f *follower) open(next file, offset int64) error {
 
 func (f *follower) use(s *source) {
 	f.close()
-	f.source, f.waited, f.ending, f.expected = s, false, false, nil
+	f.source, f.ending, f.expected = s, false, nil
 	f.stored, f.from = nil, FromStart
 	f.metrics.files.Inc()
 	f.logger.Info("reading a file", "file", s.path, "offset", s.offset)

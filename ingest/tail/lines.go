@@ -8,14 +8,16 @@ import (
 	"github.com/klaxon-dev/klaxon/audit"
 )
 
+// keptLetter is how much of a dead letter the receiver keeps by default, bytes.
+const keptLetter = 4 << 20
+
 // Bounds of a line, in bytes.
 const (
 	// maxLine is what the receiver reads of one event. The rest of a longer line
 	// is passed over.
 	maxLine = audit.DefaultMaxItemBytes
-	// keptLine is how much of a longer line is kept: what the receiver keeps of a
-	// dead letter.
-	keptLine = 4 << 20
+	// keptLine is how much of a longer line is kept: with its newline, a letter.
+	keptLine = keptLetter - 1
 	// readSize is how much is read at once, at least.
 	readSize = 256 << 10
 	// keepSize is how much memory is kept behind a long line.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -12,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/klaxon-dev/klaxon/ingest"
 )
@@ -147,6 +151,57 @@ func TestFollows(t *testing.T) {
 		l.events("b")
 		l.want("b")
 	})
+}
+
+// A file that is copied and cut between two readings, without a look between
+// them, and is longer than before at once, loses nothing.
+func TestCutBetweenReadings(t *testing.T) {
+	f := func(name, before string, gaps int, cut func(*tailTest), want string) {
+		t.Helper()
+		r := newTailTest(t)
+		m, err := newMetrics(prometheus.NewRegistry())
+		r.must(err)
+		follower := follower{path: r.file, from: FromStart, logger: slog.New(slog.NewTextHandler(r.log, nil)), metrics: m}
+		defer follower.close()
+		read := func(n int) (ids []string) {
+			t.Helper()
+			for range n {
+				l, err := follower.next()
+				r.must(err)
+				ids = append(ids, string(auditID.FindSubmatch(l.text)[1]))
+			}
+			return ids
+		}
+		r.events(before)
+		r.must(follower.begin())
+		read(len(strings.Fields(before)))
+		cut(r)
+		got := strings.Join(read(len(strings.Fields(want))), " ")
+		if got != want || follower.gaps != gaps {
+			t.Errorf("%s: got %q and %d gaps, want %q and %d\n%s", name, got, follower.gaps, want, gaps, r.log)
+		}
+		if l, err := follower.next(); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %q, %v at the end", name, l.text, err)
+		}
+	}
+	copyAndCut := func(r *tailTest) {
+		r.events("x")
+		r.copy("audit.log", "audit.log.1")
+		r.cut("audit.log")
+		r.events("c d e f g")
+	}
+	f("a short file", "a", 0, copyAndCut, "x c d e f g")
+	f("a file", "a b", 0, copyAndCut, "x c d e f g")
+	f("a file that is known well", "a b 1 2", 0, copyAndCut, "x c d e f g")
+	f("without a copy", "a b", 1, func(r *tailTest) { r.cut("audit.log"); r.events("c d e") }, "c d e")
+	f("half a line was there", "a b", 0, func(r *tailTest) {
+		text := event("x")
+		r.write("audit.log", text[:50])
+		r.copy("audit.log", "audit.log.1")
+		r.cut("audit.log")
+		r.write("audit.log", event("c"), event("d"), event("e"))
+		r.write("audit.log.1", text[50:])
+	}, "x c d e")
 }
 
 // While the receiver is away, the rotated file that is next is removed.

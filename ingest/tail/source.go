@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,13 +19,19 @@ type source struct {
 	file   *os.File
 	packed bool
 	node   string
-	print  print
+	head   []byte // what it begins with, as far as that is known
+	print  print  // of head
 	lines  lines
 	offset int64 // behind the line that was handed out last
+	read   int64 // how far a plain file was read
 }
 
-// errOther is the error of a file that is not the one that was looked for.
-var errOther = errors.New("it is another file")
+// errOther is the error of a file that is not the one that was looked for,
+// errRewritten that of one that is not what it was any more.
+var (
+	errOther     = errors.New("it is another file")
+	errRewritten = errors.New("it was cut, or cut and written anew")
+)
 
 // openSource opens a file behind so many bytes of its plain text. It must begin
 // as want says; the zero print fits any file.
@@ -63,16 +70,51 @@ func (s *source) begin(want print) error {
 	if want.Bytes > 0 && (len(first) < want.Bytes || printOf(first[:want.Bytes]) != want) {
 		return errOther
 	}
-	s.print = printOf(first)
+	s.head, s.print = first, printOf(first)
 	if s.packed {
 		return s.skip()
 	}
 	if info.Size() < s.offset {
 		return errOther
 	}
-	s.lines.r = s.file
-	_, err = s.file.Seek(s.offset, io.SeekStart)
-	return err
+	s.lines.r, s.read = (*plain)(s), s.offset
+	return nil
+}
+
+// plain reads a file that may be cut, and written anew beyond where it was read
+// to, between any two looks at it.
+type plain source
+
+// Read returns nothing that is not of the file that is known: where that begins
+// as it did after more of it was read, it was the same file before. Its error is
+// errRewritten, io.EOF or that of the file.
+func (p *plain) Read(b []byte) (int, error) {
+	s := (*source)(p)
+	n, err := s.file.ReadAt(b, s.read)
+	if n == 0 {
+		return 0, err
+	}
+	other, err := s.rewritten()
+	if err != nil {
+		return 0, err
+	}
+	if other {
+		return 0, errRewritten
+	}
+	s.learn(b[:n])
+	s.read += int64(n)
+	return n, nil
+}
+
+// learn makes the print longer, of a file that was short when it was opened.
+func (s *source) learn(more []byte) {
+	known := int64(len(s.head)) - s.read // bytes of more
+	if len(s.head) == printBytes || known >= int64(len(more)) {
+		return
+	}
+	more = more[known:]
+	s.head = append(s.head, more[:min(len(more), printBytes-len(s.head))]...)
+	s.print = printOf(s.head)
 }
 
 // skip decompresses up to the offset. A file that cannot be decompressed at all
@@ -137,8 +179,7 @@ func (s *source) rest() line {
 }
 
 // rewritten reports whether the file is not the one any more that was read: it
-// was cut, or cut and written anew. Of one that was short when it was opened, it
-// makes the print longer.
+// was cut, or cut and written anew.
 func (s *source) rewritten() (bool, error) {
 	if s.packed {
 		return false, nil
@@ -147,16 +188,8 @@ func (s *source) rewritten() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	first, err := s.first(printBytes)
-	if err != nil {
-		return false, err
-	}
-	known := s.print.Bytes
-	if info.Size() < s.offset+s.lines.unfinished() || len(first) < known || printOf(first[:known]) != s.print {
-		return true, nil
-	}
-	s.print = printOf(first)
-	return false, nil
+	first, err := s.first(len(s.head))
+	return info.Size() < s.read || !bytes.Equal(first, s.head), err
 }
 
 // size returns the file's bytes on disk and when it was written to.
