@@ -3,11 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -19,10 +17,8 @@ import (
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
-	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/internal/scan"
-	"github.com/klaxon-dev/klaxon/internal/secretfile"
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
@@ -34,6 +30,7 @@ type scanFlags struct {
 	cluster      string
 	since, until string
 	failOn       string
+	configFile   string
 	keyFile      string
 	dataDir      string
 	format       output.Format
@@ -55,6 +52,7 @@ Exit status: 0; 1 if a file could not be read; 2 if the command line is wrong;
 3 if --fail-on found something as bad.`,
 		Example: `  klaxon scan /var/log/kubernetes/audit.log
   klaxon scan --since 2h -o ndjson /var/log/kubernetes/ | jq .title
+  klaxon scan --config /etc/klaxon/klaxon.yaml --cluster prod-1 audit.log
   zcat old.gz | klaxon scan --rules ./rules --fail-on high -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -70,7 +68,8 @@ Exit status: 0; 1 if a file could not be read; 2 if the command line is wrong;
 	flags.StringVar(&f.since, "since", "", "leave out what happened before: 2h, 7d, or a time as 2026-01-02T15:04:05Z")
 	flags.StringVar(&f.until, "until", "", "leave out what happened from then on, in the same form")
 	flags.StringVar(&f.failOn, "fail-on", "", "exit with status 3 if a finding (of no rule in shadow mode) is as severe: info, low, medium, high or critical")
-	flags.StringVar(&f.keyFile, "redaction-key-file", "", "key that secret values are hashed with (default: the local serve's)")
+	flags.StringVar(&f.configFile, "config", "", "configuration of serve: what it redacts is redacted here, and events have the ids that it gives them")
+	flags.StringVar(&f.keyFile, "redaction-key-file", "", "key that secret values are hashed with (default: that of --config, or the local serve's)")
 	flags.StringVar(&f.dataDir, "data-dir", "", "where the local serve keeps its data")
 	flags.VarP(&f.format, "output", "o", "table, json or ndjson")
 	completeWords(cmd, "fail-on", severityNames()...)
@@ -146,50 +145,20 @@ func (f *scanFlags) config(streams Streams) (scan.Config, error) {
 	if config.Rules, err = f.rules.load(streams.Err); err != nil {
 		return config, err
 	}
-	key, local, err := f.key()
+	redaction, err := f.redaction()
 	if err != nil {
 		return config, err
 	}
-	redactor, err := audit.NewRedactor(key)
-	if err != nil {
+	var kept bool
+	if config.Reducer, kept, err = redaction.reducer(); err != nil {
 		return config, err
 	}
-	if config.Reducer, err = audit.NewReducer(redactor, audit.DefaultEventBytes); err != nil {
-		return config, err
-	}
-	if !local {
+	if !kept {
 		config.Redacted = sync.OnceFunc(func() {
 			fmt.Fprintln(streams.Err, "note: some events hold secret values; without --redaction-key-file their ids are of this run only")
 		})
 	}
 	return config, nil
-}
-
-// key returns the redaction key; kept says that it is one that others use too.
-func (f *scanFlags) key() (key []byte, kept bool, err error) {
-	path := f.keyFile
-	if path == "" {
-		dir, err := datadir.Resolve(f.dataDir)
-		if err != nil {
-			return randomKey(), false, nil
-		}
-		path = dir.RedactionKey()
-	}
-	text, err := secretfile.Read(path)
-	switch {
-	case err == nil:
-		return []byte(text), true, nil
-	case f.keyFile == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
-		return randomKey(), false, nil
-	default:
-		return nil, false, fmt.Errorf("redaction key: %w", err)
-	}
-}
-
-func randomKey() []byte {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	return key
 }
 
 // scan reads the inputs as one log. A file that cannot be read does not stop the

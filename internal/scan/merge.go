@@ -60,7 +60,7 @@ func (s *Scanner) Files(ctx context.Context, files []File) error {
 			open = open[1:]
 			continue
 		}
-		s.batch(behind, batch)
+		s.batch(ctx, behind, batch)
 		slices.SortStableFunc(open, byNewest)
 		s.advance(open, waiting)
 	}
@@ -78,7 +78,10 @@ func (s *Scanner) peek(ctx context.Context, files []File) []*source {
 		}
 		src := &source{File: f}
 		if !f.Stream {
-			start, err := firstTime(f)
+			start, err := firstTime(ctx, f)
+			if ctx.Err() != nil {
+				return nil
+			}
 			if err != nil {
 				s.config.Unread(f.Name, err)
 				continue
@@ -99,7 +102,7 @@ const peekItems = 1_000
 
 // firstTime returns the time of a file's first event, zero if it has none at its
 // beginning.
-func firstTime(f File) (time.Time, error) {
+func firstTime(ctx context.Context, f File) (time.Time, error) {
 	file, err := f.Open()
 	if err != nil {
 		return time.Time{}, err
@@ -109,7 +112,7 @@ func firstTime(f File) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s: %w", f.Name, err)
 	}
-	reader := audit.NewReader(plain, audit.SplitLimits{})
+	reader := audit.NewReader(until(ctx, plain), audit.SplitLimits{})
 	for range peekItems {
 		raw, _, err := reader.Next()
 		var broken *audit.ItemError
@@ -126,6 +129,21 @@ func firstTime(f File) (time.Time, error) {
 	}
 	return time.Time{}, nil
 }
+
+// until reads until ctx ends: what a file of a few bytes unpacks to may be
+// without end.
+func until(ctx context.Context, r io.Reader) io.Reader {
+	return readFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // begin reads the file ahead of the matcher, until ctx ends.
 func (src *source) begin(ctx context.Context) {
@@ -144,9 +162,13 @@ func (src *source) begin(ctx context.Context) {
 	}()
 }
 
-func (s *Scanner) batch(src *source, batch []item) {
+// batch takes items in until ctx ends.
+func (s *Scanner) batch(ctx context.Context, src *source, batch []item) {
 	s.times = s.times[:0]
 	for i := range batch {
+		if ctx.Err() != nil {
+			return
+		}
 		s.take(src.Name, &batch[i])
 	}
 	if n := len(s.times); n > 0 {

@@ -110,7 +110,7 @@ func read(ctx context.Context, r io.Reader, batches chan<- []item) error {
 	if err != nil {
 		return err
 	}
-	reader := audit.NewReader(plain, audit.SplitLimits{})
+	reader := audit.NewReader(until(ctx, plain), audit.SplitLimits{})
 	send := func(batch []item) error {
 		select {
 		case batches <- batch:
