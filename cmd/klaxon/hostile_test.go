@@ -147,6 +147,7 @@ func TestHostileText(t *testing.T) {
 	i.checkStored()
 	i.checkFiles(items, broken)
 	i.checkRules()
+	i.checkSigma()
 	i.checkWords()
 	checkHarmless(t, "serve's log", []byte(i.log.String()))
 	checkHarmless(t, "serve's output", []byte(i.stdout.String()))
@@ -209,7 +210,7 @@ func (i *installation) ask(path string) []byte {
 	return body
 }
 
-// checkFiles scans and replays files whose names and lines are hostile.
+// checkFiles scans, replays and follows files whose names and lines are hostile.
 func (i *installation) checkFiles(items []string, broken string) {
 	i.t.Helper()
 	dir := filepath.Join(i.dir, "logs\x1b[2J\u202e")
@@ -230,7 +231,56 @@ func (i *installation) checkFiles(items []string, broken string) {
 	i.checkCommands(allFormats, `\u202e`, []string{"scan", file}, []string{"scan", list}, []string{"scan", dir}, []string{"scan", dir + "/gone\x1b"})
 	packed := write("broken\x1b.log.gz", "\x1f\x8b\x08\x00\x1b[2J")
 	i.checkCommands([]string{""}, `\x1b`, []string{"scan", packed}, []string{"replay", packed}, []string{"replay", file}, []string{"replay", dir + "/gone\u202e"},
-		[]string{"scan", "--redaction-key-file", file, file}, []string{"scan", "--rules", file, file})
+		[]string{"scan", "--redaction-key-file", file, file}, []string{"scan", "--rules", file, file}, []string{"scan", "--config", file, file})
+	i.checkTail(dir, file, packed)
+	i.checkKubeconfigs(dir, file)
+}
+
+// checkTail follows a hostile file to its end, and then what is left of it when
+// it was cut or removed; and what cannot be followed.
+func (i *installation) checkTail(dir, file, packed string) {
+	i.t.Helper()
+	state := func(name string) []string {
+		return []string{"tail", "--once", "--state", filepath.Join(dir, name+"\u202e.json")}
+	}
+	i.checkCommands([]string{"text"}, `\u202e`, append(state("a"), file))
+	i.checkCommands([]string{"json"}, `\u202e`, append(state("b"), file))
+	if err := os.WriteFile(file, []byte("no event\x1b[2J\u202e\n"+strings.Repeat("x\u202e", 1000)+"\n"), 0o600); err != nil {
+		i.t.Fatal(err)
+	}
+	i.checkCommands([]string{""}, `events may be missing`, append(state("a"), file))
+	i.checkCommands([]string{""}, `u202e`, append(state("c"), packed), append(state("d"), dir+"/gone\u202e"), append(state("e"), dir),
+		append(state("c"), file), []string{"tail", "--state", dir, file}, []string{"tail", "--once", "--max-retry-time", "1ms", "--to", "https://\u202e/webhook/x", file})
+}
+
+// checkKubeconfigs gives hostile kubeconfigs to all that reads one.
+func (i *installation) checkKubeconfigs(dir, log string) {
+	i.t.Helper()
+	const good = `{kind: Config, current-context: a, contexts: [{name: a, context: {cluster: b, user: c}}],
+clusters: [{name: b, cluster: {server: "SERVER", certificate-authority: "CA"}}], users: [{name: c, user: {tokenFile: "TOKEN"}}]}`
+	client := filepath.Join(i.dir, "data", "tls", "ca.crt")
+	for name, values := range map[string][3]string{
+		"token":       {i.webhook(), client, `\e[2J\u202e`},
+		"ca":          {i.webhook(), `\e[2J\u202e`, i.sender.TokenFile},
+		"server":      {`https://\e[2J\u202e`, client, i.sender.TokenFile},
+		"host":        {`https://127.0.0.1:1/\u202e`, client, i.sender.TokenFile},
+		"path":        {i.webhook() + `/\u202e`, client, i.sender.TokenFile},
+		"words\u202e": {`\u202e`, `\u202e`, `\u202e`},
+	} {
+		path := filepath.Join(dir, name+"\x1b[2J\u202e.yaml")
+		text := strings.NewReplacer("SERVER", values[0], "CA", values[1], "TOKEN", values[2]).Replace(good)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			i.t.Fatal(err)
+		}
+		checkHarmless(i.t, "tail by "+name, i.both("tail", "--once", "--max-retry-time", "1ms", "--state", filepath.Join(dir, name+".json"), "--kubeconfig", path, log))
+		if name != "host" { // replay would wait for it
+			checkHarmless(i.t, "replay by "+name, i.both("replay", "--kubeconfig", path, log))
+		}
+	}
+	for _, command := range []string{"tail", "replay"} {
+		i.checkCommands([]string{""}, `u202e`, []string{command, "--kubeconfig", log, log}, []string{command, "--kubeconfig", dir + "/gone\u202e", log},
+			[]string{command, "--kubeconfig", dir, log})
+	}
 }
 
 // hostileRules are rules, and what only looks like some.
@@ -264,6 +314,32 @@ func (i *installation) checkRules() {
 	}
 }
 
+// hostileSigma is a Sigma rule that says nothing harmless in any of its parts.
+const hostileSigma = "title: \"\\e[2J\\u202etitle\"\nid: 7e9ad7ce-1f6a-4e2d-9b6c-0d6d1e1f0a11\ndescription: \"\\e]52;c;x\\a\\u2066\"\nstatus: stable\nauthor: \"\\u202e\"\n" +
+	"logsource: {product: kubernetes, service: audit}\nlevel: high\nfalsepositives: [\"\\u202e\"]\nreferences: [\"https://\\u202e\"]\n" +
+	"detection: {selection: {verb: create, userAgent: \"\\e\\u202e\"}, condition: selection}\n"
+
+// checkSigma converts hostile Sigma rules.
+func (i *installation) checkSigma() {
+	i.t.Helper()
+	for name, text := range map[string]string{
+		"good": hostileSigma, "field": strings.Replace(hostileSigma, "userAgent", `"\e\u202e"`, 1), "condition": strings.Replace(hostileSigma, "condition: selection", `condition: "\e\u202e"`, 1),
+		"level": strings.Replace(hostileSigma, "level: high", `level: "\e\u202e"`, 1), "yaml": "title: [\u202e\n\x1b[2J\xff\n",
+	} {
+		file := filepath.Join(i.dir, "sigma-"+name+"\x1b[2J\u202e.yml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			i.t.Fatal(err)
+		}
+		for _, format := range []string{"text", "json"} {
+			out := i.both("rules", "import", "sigma", "-o", format, file)
+			checkHarmless(i.t, "import of "+name+" as "+format, out)
+			if !bytes.Contains(out, []byte("u202e")) && !bytes.Contains(out, []byte("u202E")) {
+				i.t.Errorf("import of %s as %s does not show it: %.600q", name, format, out)
+			}
+		}
+	}
+}
+
 // checkWords gives hostile words on the command line and in a configuration.
 func (i *installation) checkWords() {
 	i.t.Helper()
@@ -285,6 +361,8 @@ func (i *installation) checkWords() {
 		[]string{"sender", word}, []string{"sender", "add", word}, []string{"sender", "remove", word}, []string{"sender", "list", word},
 		[]string{"rules", "show", word}, []string{"rules", "test", word}, []string{"rules", "list", "--rules", word},
 		[]string{"scan", word}, []string{"scan", "--since", word, "x"}, []string{"scan", "--fail-on", word, "-"}, []string{"replay", "--to", word, keys}, []string{"replay", word},
+		[]string{"tail", word, "--once"}, []string{"tail", "--from", word, keys}, []string{"tail", "-o", word, keys}, []string{"tail", "--metrics", word, "--once", keys},
+		[]string{"tail", "--kubeconfig", word, keys}, []string{"replay", "--kubeconfig", word, keys}, []string{"scan", "--config", word, keys},
 		[]string{"serve", "--config", word}, []string{"serve", "--config", file}, []string{"serve", "--config", keys},
 		[]string{"engine", word}, []string{"engine", "run", "--path", word, "--listen", word}, []string{"engine", "run", "--memory", word},
 	)

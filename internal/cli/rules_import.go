@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,9 +110,14 @@ func builtinIDs() []rules.RuleID {
 // print writes what was converted and says what was not.
 func (im *importer) print(converted []sigma.Rule) error {
 	if im.format == "json" {
-		encoder := json.NewEncoder(im.streams.Out)
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
 		encoder.SetEscapeHTML(false)
-		return encoder.Encode(converted)
+		if err := encoder.Encode(converted); err != nil {
+			return err
+		}
+		_, err := im.streams.Out.Write(output.AppendJSON(nil, text.Bytes()))
+		return err
 	}
 	divider := ""
 	for _, r := range converted {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -174,9 +173,4 @@ func writeTailText(w io.Writer, s tail.Stats) error {
 	return err
 }
 
-func writeTailJSON(w io.Writer, s tail.Stats) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(s)
-}
+func writeTailJSON(w io.Writer, s tail.Stats) error { return writeJSON(w, s) }

@@ -48,7 +48,9 @@ func TestPingAnswersBesideStatements(t *testing.T) {
 	defer func() {
 		cancel()
 		for _, e := range ended {
-			<-e
+			if <-e == nil {
+				t.Error("an endless statement ended well")
+			}
 		}
 	}()
 	post := func(ctx context.Context, statement string) error {
