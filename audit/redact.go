@@ -118,10 +118,11 @@ var (
 //   - of all of them what an error message may quote, and the patches of
 //     admission webhooks, which the event is annotated with.
 //
-// Objects that stand as text in a string are read too. In requestURI, tokens and
-// the values of parameters that are named like them are secret, whatever the
-// event is about. An error means that nothing of the item may be kept in the
-// clear.
+// Objects that stand as text in a string are read too, and so is what such a text
+// is encoded in. Whatever the event is about, secret are tokens and passwords that
+// tell by themselves what they are (see [Redactor.cleanText] and
+// [Redactor.cleanURI]), and in bodies what is named a password and the headers of
+// probes. An error means that nothing of the item may be kept in the clear.
 func (r *Redactor) Redact(item []byte, e *Event) ([]byte, error) {
 	return r.redactWithin(item, e, math.MaxInt)
 }
@@ -131,10 +132,11 @@ func (r *Redactor) Redact(item []byte, e *Event) ([]byte, error) {
 func (r *Redactor) redactWithin(item []byte, e *Event, growth int) ([]byte, error) {
 	x := redaction{text: text{in: item}, Redactor: r, growth: growth}
 	within := r.of(&e.ObjectRef)
-	x.signs = mayHoldKind(item)
+	bodies := bodiesOf(item)
+	x.signs = mayHold(item, bodies) || mayQuote(e.ResponseStatus.Message)
 	x.rule = r.rules.of(&e.ObjectRef)
 	x.echoes = (within != outside || x.rule.named) && mayEcho(&e.ResponseStatus)
-	if within == outside && !x.signs && !x.echoes && (!x.rule.any() || !mayHoldBody(item)) && !mayHoldToken(e.RequestURI) {
+	if within == outside && !x.signs && !x.echoes && (!x.rule.any() || bodies == nil) && !mayHoldParameter(e.RequestURI) {
 		return item, nil
 	}
 	for key, ok := x.enter(); ok; key, ok = x.next() {
@@ -161,19 +163,49 @@ func (x *redaction) eventMember(key string, within scope) {
 	c := x.peek()
 	switch {
 	case strings.EqualFold(key, "requestObject"), strings.EqualFold(key, "responseObject"):
-		x.body(within, x.rule)
+		x.eventBody(within)
 	case strings.EqualFold(key, "annotations") && c == '{':
 		x.annotations(within)
 	case strings.EqualFold(key, "responseStatus") && x.echoes:
+		x.reads = tokens
 		x.value(place{scope: inStatus})
 	case strings.EqualFold(key, "requestURI") && c == '"':
 		x.requestURI()
 	case slices.Contains(eventMembers, key):
-		x.skip()
+		x.words()
 	default:
+		x.reads = texts
 		x.body(outside, resourceRule{})
 	}
 }
 
-// mayHoldBody reports whether item may have a requestObject or a responseObject.
-func mayHoldBody(item []byte) bool { return bytes.Contains(item, []byte(`Object"`)) }
+// eventBody reads one of the event's bodies, which may nest as deep as an event.
+func (x *redaction) eventBody(within scope) {
+	room := maxUnpacked
+	x.reads, x.room = objects, &room
+	depth := x.depth
+	x.depth = 0
+	x.body(within, x.rule)
+	x.depth = depth
+}
+
+// words reads a value in which only tokens are secret.
+func (x *redaction) words() {
+	if !x.signs {
+		x.skip()
+		return
+	}
+	x.reads = tokens
+	x.value(place{})
+}
+
+// bodiesOf returns the part of an item in which its bodies lie, nil if it has
+// none.
+func bodiesOf(item []byte) []byte {
+	const end = `Object"`
+	i := bytes.Index(item, []byte(end))
+	if i < 0 {
+		return nil
+	}
+	return item[i+len(end):]
+}

@@ -12,7 +12,9 @@ type redaction struct {
 	*Redactor
 	rule   resourceRule // of the event's resource
 	echoes bool         // messages may quote secret values
-	signs  bool         // objects of a target's kind may be in the text
+	signs  bool         // something may be in the text that is secret wherever it stands
+	reads  reading      // what is looked for at pos
+	room   *int         // bytes that may still be decompressed of the body
 	level  int          // in how many strings the text lies
 	out    []byte
 	done   int           // in[:done] is in out
@@ -21,6 +23,15 @@ type redaction struct {
 	kind   map[int]scope // by position, of the objects whose kind is a target
 	nodes  []*node       // stack of those that places are at
 }
+
+// reading says what is looked for in strings that are not secret as such.
+type reading uint8
+
+const (
+	tokens  reading = iota // tokens
+	texts                  // and objects as text
+	objects                // and encoded text, private keys, and members by their names
+)
 
 // place is where a value stands.
 type place struct {
@@ -32,18 +43,27 @@ type place struct {
 // secret reports whether every value at the place is secret.
 func (p *place) secret() bool { return p.scope.everything() }
 
+// isPublic reports whether nothing at the place or below it is secret for where it
+// stands.
+func (p *place) isPublic() bool { return p.scope == outside && len(p.at) == 0 }
+
+// unknown returns the place of what nobody knows that stands where p is.
+func (p *place) unknown() place {
+	if p.isPublic() {
+		return place{}
+	}
+	return place{scope: inPlain}
+}
+
 // body reads a value that is a whole body of an event about what rule is of.
 func (x *redaction) body(within scope, rule resourceRule) {
 	c := x.peek()
-	x.kind = nil
-	if x.signs {
-		x.kind = x.kinds()
-	}
+	x.kind = x.kinds()
 	if own, known := x.kind[x.pos]; known {
 		within = own
 	}
 	switch {
-	case within == outside && !rule.any():
+	case within == outside && !rule.any() && c != '[':
 		x.value(place{})
 	case c == '[': // a JSON patch
 		x.operations(place{scope: within, at: rule.roots})
@@ -100,6 +120,12 @@ func (x *redaction) value(p place) {
 
 // settle makes p what it is for a value that begins with c.
 func (x *redaction) settle(p *place, c byte) {
+	if p.scope == inPassword {
+		p.scope = inPlain
+		if c == '{' || c == '[' {
+			p.scope = outside
+		}
+	}
 	if own, known := x.kind[x.pos]; known && (p.scope == outside || p.scope == inSecrets) {
 		p.scope = own
 	}
@@ -116,11 +142,14 @@ func (x *redaction) object(p place) {
 	}
 	for key, ok := x.enter(); ok; key, ok = x.next() {
 		mark := len(x.nodes)
-		code := x.peek() == '[' && (key == "command" || key == "args")
-		x.value(place{scope: p.scope.member(key), at: x.members(p.at, key), code: code})
+		code := x.peek() == '[' && isCode(key)
+		x.value(place{scope: x.member(p.scope, key), at: x.members(p.at, key), code: code})
 		x.nodes = x.nodes[:mark]
 	}
 }
+
+// isCode reports whether a list with this name is what a container runs.
+func isCode(key string) bool { return key == "command" || key == "args" }
 
 // webhookPatch begins the names of the annotations that hold what admission
 // webhooks changed (k8s.io/apiserver/pkg/admission/plugin/webhook/mutating).
@@ -146,10 +175,11 @@ func (x *redaction) annotations(within scope) {
 		case within != outside && !isHarmlessAnnotation(key):
 			x.value(place{scope: inPlain})
 		case !strings.HasPrefix(key, webhookPatch):
-			x.skip()
+			x.words()
 		case x.rule.any() && x.peek() == '"':
 			x.webhookPatch()
 		default:
+			x.reads = texts
 			x.value(place{})
 		}
 	}

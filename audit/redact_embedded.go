@@ -1,9 +1,6 @@
 package audit
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // maxEmbedded is in how many strings within strings objects are looked for:
 // each of them doubles the escapes, so that no honest text goes as deep.
@@ -22,15 +19,35 @@ func (x *redaction) stringAt(p place) {
 	}
 	start := x.pos
 	s := x.string()
-	if x.odd || !mayHoldKind(s) {
+	if x.odd || x.reads != tokens && x.textAt(start, s, p.code) {
 		return
 	}
-	if x.level < maxEmbedded && isJSONText(s) && x.inside(start, s, func(y *redaction) { y.body(outside, resourceRule{}) }) {
-		return
+	x.tokensAt(start, s)
+}
+
+// textAt reads a string that may be the text of objects, plain or encoded. It
+// reports false if it is none: then it changed nothing. What a container runs
+// stays but where it is JSON: rules read it.
+func (x *redaction) textAt(start int, s string, code bool) bool {
+	within := x.level < maxEmbedded && isJSONText(s) && x.mayHold(s)
+	if within && x.inside(start, s, func(y *redaction) { y.body(outside, resourceRule{}) }) {
+		return true
 	}
-	if !p.code && manifest.MatchString(s) || x.level == maxEmbedded {
+	hidden := !code && (namesManifest(view(s)) || x.reads == objects && x.hides(s))
+	if hidden || x.level == maxEmbedded && mayHoldKind(view(s)) {
 		x.replace(start, s, inPlain)
+		return true
 	}
+	return false
+}
+
+// mayHold reports whether something in the text that a string is may be secret
+// wherever it stands.
+func (x *redaction) mayHold(s string) bool {
+	if x.reads == objects {
+		return mayHold(view(s), view(s))
+	}
+	return mayHold(view(s), nil)
 }
 
 // embedded reads a string that holds the JSON of an object that rules apply to.
@@ -44,9 +61,7 @@ func (x *redaction) embedded(roots []*node) {
 }
 
 func (x *redaction) embeddedBody(roots []*node) {
-	if x.signs {
-		x.kind = x.kinds()
-	}
+	x.kind = x.kinds()
 	if x.peek() != '{' {
 		x.value(place{scope: inPlain})
 		return
@@ -57,6 +72,7 @@ func (x *redaction) embeddedBody(roots []*node) {
 // webhookPatch reads the annotation that holds what an admission webhook
 // changed in an object that rules apply to.
 func (x *redaction) webhookPatch() {
+	x.reads = texts
 	start := x.pos
 	s := x.string()
 	known := x.inside(start, s, func(y *redaction) {
@@ -83,7 +99,7 @@ func (x *redaction) webhookPatch() {
 func (x *redaction) inside(start int, s string, read func(*redaction)) bool {
 	y := redaction{
 		text: text{in: []byte(s)}, Redactor: x.Redactor, rule: x.rule,
-		signs: mayHoldKind(s), level: x.level + 1, growth: x.growth,
+		signs: x.mayHold(s), reads: x.reads, room: x.room, level: x.level + 1, growth: x.growth,
 	}
 	read(&y)
 	if y.grown {
@@ -104,9 +120,3 @@ func isJSONText(s string) bool {
 	s = strings.TrimLeft(s, " \t\r\n")
 	return s != "" && strings.IndexByte(`{["`, s[0]) >= 0
 }
-
-// manifest matches text that names a target's kind as manifests do: in YAML, in
-// JSON that is cut or follows other text, in templates of them, and in programs
-// that write them. It begins a line, an escaped one too, or stands in braces, so
-// that prose does not match.
-var manifest = regexp.MustCompile(`(?m)(?:(?:^|\\[nrt])[ \t>|-]*|[{,]\s*)\\*["']?kind\\*["']?\s*:\s*\\*["']?(?:Secret|SecretList|TokenRequest|TokenReview)\b`)

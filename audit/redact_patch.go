@@ -6,7 +6,7 @@ import "strings"
 func (x *redaction) operations(p place) {
 	for ok := x.enterList(); ok; ok = x.nextElement() {
 		if x.peek() != '{' {
-			x.value(place{scope: inPlain})
+			x.value(p.unknown())
 			continue
 		}
 		x.operation(p)
@@ -16,8 +16,13 @@ func (x *redaction) operations(p place) {
 // operation reads one operation. Its path says what its value is; it may come
 // before or behind it.
 func (x *redaction) operation(p place) {
+	_, isObject := x.kind[x.pos]
 	mark := len(x.nodes)
-	target := x.operationTarget(p)
+	target, ok := x.operationTarget(p)
+	if p.isPublic() && (!ok || isObject) {
+		x.value(place{})
+		return
+	}
 	for key, ok := x.enter(); ok; key, ok = x.next() {
 		switch c := x.peek(); {
 		case key == "value":
@@ -25,7 +30,7 @@ func (x *redaction) operation(p place) {
 		case c == '"' && (key == "op" || key == "path" || key == "from"):
 			x.skip()
 		default:
-			x.value(place{scope: inPlain})
+			x.value(p.unknown())
 		}
 	}
 	x.nodes = x.nodes[:mark]
@@ -33,7 +38,7 @@ func (x *redaction) operation(p place) {
 
 // operationTarget returns where the operation at pos puts its value. What does
 // not say so in the one form that API servers read is taken for a secret.
-func (x *redaction) operationTarget(p place) place {
+func (x *redaction) operationTarget(p place) (target place, ok bool) {
 	paths := 0
 	pointer := ""
 	ahead := x.text
@@ -46,7 +51,7 @@ func (x *redaction) operationTarget(p place) place {
 		ahead.skip()
 	}
 	if paths != 1 || pointer != "" && pointer[0] != '/' {
-		return place{scope: inPlain}
+		return place{scope: inPlain}, false
 	}
 	if p.scope == inSecrets {
 		p.scope = inSecret
@@ -56,10 +61,10 @@ func (x *redaction) operationTarget(p place) place {
 		token, pointer = cutPointer(pointer)
 		x.settle(&p, '{')
 		if !p.secret() {
-			p = place{scope: p.scope.member(token), at: x.tokens(p.at, token)}
+			p = place{scope: x.member(p.scope, token), at: x.tokens(p.at, token), code: p.code || isCode(token)}
 		}
 	}
-	return p
+	return p, true
 }
 
 // cutPointer returns the first token of a JSON pointer (RFC 6901), which begins

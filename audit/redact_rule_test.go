@@ -37,14 +37,14 @@ func TestRedactRules(t *testing.T) {
 		`{"kind":"Table","columnDefinitions":[{"name":"Name"},{"name":"Password"},{"name":"Type"},{"name":"Age"}],"rows":[{"cells":["n","<canary>","<1234>","1d"],"object":{"kind":"Database","metadata":{"name":"n"},"spec":{"password":"<canary>","size":1}}}]}`)
 	f("cells of what no rule names", "/pods/", `{"kind":"Table","columnDefinitions":[{"name":"Status"}],"rows":[{"cells":["Running"],"object":{"spec":{"containers":[{"env":[{"name":"E","value":"canary"}]}]}}}]}`,
 		`{"kind":"Table","columnDefinitions":[{"name":"Status"}],"rows":[{"cells":["Running"],"object":{"spec":{"containers":[{"env":[{"name":"E","value":"<canary>"}]}]}}}]}`)
-	f("elements, quoted names, subtrees", databases, `{"spec":{"password":1234,"users":[{"name":"u","password":"canary"},{"password":"hunter2"},null],"pass.word":"x y","keys":["canary",true,["hunter2"]],"deep":{"a":{"b":["canary"]}},"other":{"password":"x y"}}}`,
-		`{"spec":{"password":"<1234>","users":[{"name":"u","password":"<canary>"},{"password":"<hunter2>"},null],"pass.word":"<x y>","keys":["<canary>",true,["<hunter2>"]],"deep":{"a":{"b":["<canary>"]}},"other":{"password":"x y"}}}`)
-	f("names of a field that is another", databases, `{"spec":{"Password":"x y","pass":{"word":"x y"}},"password":"x y","status":{"password":"x y"}}`,
-		`{"spec":{"Password":"x y","pass":{"word":"x y"}},"password":"x y","status":{"password":"x y"}}`)
+	f("elements, quoted names, subtrees", databases, `{"spec":{"password":1234,"users":[{"name":"u","password":"canary"},{"password":"hunter2"},null],"pass.word":"x y","keys":["canary",true,["hunter2"]],"deep":{"a":{"b":["canary"]}},"other":{"keys":["x y"]}}}`,
+		`{"spec":{"password":"<1234>","users":[{"name":"u","password":"<canary>"},{"password":"<hunter2>"},null],"pass.word":"<x y>","keys":["<canary>",true,["<hunter2>"]],"deep":{"a":{"b":["<canary>"]}},"other":{"keys":["x y"]}}}`)
+	f("names of a field that is another", databases, `{"spec":{"Keys":["x y"],"pass":{"word":"x y"}},"keys":["x y"],"status":{"keys":["x y"]}}`,
+		`{"spec":{"Keys":["x y"],"pass":{"word":"x y"}},"keys":["x y"],"status":{"keys":["x y"]}}`)
 	f("subresource", "example.com/databases/status", `{"spec":{"password":"canary"}}`, `{"spec":{"password":"<canary>"}}`)
 	f("group", "corp.example/others/", `{"spec":{"token":"canary","key":"x y"}}`, `{"spec":{"token":"<canary>","key":"x y"}}`)
 	f("group and resource", "corp.example/vaults/", `{"spec":{"token":"canary","key":"hunter2"}}`, `{"spec":{"token":"<canary>","key":"<hunter2>"}}`)
-	f("other group", "other.example/databases/", `{"spec":{"password":"x y"}}`, `{"spec":{"password":"x y"}}`)
+	f("other group", "other.example/databases/", `{"spec":{"keys":["x y"]}}`, `{"spec":{"keys":["x y"]}}`)
 	f("pod", "/pods/", `{"spec":{"initContainers":[{"env":[{"name":"E","value":"canary"}]}],"containers":[{"name":"c","env":[{"name":"E","value":"hunter2"},{"name":"F","valueFrom":{"secretKeyRef":{"name":"n"}}}]}]}}`,
 		`{"spec":{"initContainers":[{"env":[{"name":"E","value":"<canary>"}]}],"containers":[{"name":"c","env":[{"name":"E","value":"<hunter2>"},{"name":"F","valueFrom":{"secretKeyRef":{"name":"n"}}}]}]}}`)
 	f("template", "apps/deployments/", `{"spec":{"replicas":1,"template":{"spec":{"containers":[{"env":[{"value":"canary"}]}]}}}}`,

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -47,6 +48,16 @@ func (r *Redactor) ofKind(kind string) scope {
 	return outside
 }
 
+// mayHold reports whether something in a text may be secret wherever it stands,
+// or in the bodies that begin in the second one. It errs towards true.
+func mayHold(text, bodies []byte) bool {
+	return mayHoldKind(text) || mayHoldToken(text) || mayHoldMore(bodies)
+}
+
+func mayHoldMore(bodies []byte) bool {
+	return len(bodies) > 0 && (mayHoldURL(bodies) || mayHoldName(bodies) || mayHoldKey(bodies) || mayHoldEncoded(bodies))
+}
+
 // scope is where in a body a value stands; it says what of it is secret.
 type scope uint8
 
@@ -57,6 +68,8 @@ const (
 	inAnnotations              // those of a Secret: all but the known ones
 	inTokens                   // what is named token
 	inStatus                   // what is named message, and what a Secret or token holds: clients may call theirs so
+	inHeaders                  // what is named value: headers of HTTP
+	inPassword                 // a value that is no object and no list
 	inEncoded                  // everything; strings are base64
 	inPlain                    // everything
 )
@@ -68,6 +81,9 @@ func (s scope) everything() bool { return s == inEncoded || s == inPlain }
 
 // member returns the scope of a member's value.
 func (s scope) member(key string) scope {
+	if s == outside {
+		return s
+	}
 	name := strings.ToLower(key)
 	switch s {
 	case inSecrets:
@@ -84,6 +100,10 @@ func (s scope) member(key string) scope {
 		if name == "token" || name == lastApplied {
 			return inPlain
 		}
+	case inHeaders:
+		if name == "value" {
+			return inPlain
+		}
 	case inStatus:
 		if name == "message" || name == "token" {
 			return inPlain
@@ -91,6 +111,58 @@ func (s scope) member(key string) scope {
 		return secretsMember(name, inStatus)
 	}
 	return s
+}
+
+// member returns the scope of a member's value.
+func (x *redaction) member(s scope, key string) scope {
+	if s != outside || x.reads != objects {
+		return s.member(key)
+	}
+	switch {
+	case key == "httpHeaders":
+		return inHeaders
+	case isPasswordName(key):
+		return inPassword
+	}
+	return outside
+}
+
+// passwordNames end the names of members that hold passwords, of whatever
+// object: of volumes, storage classes, custom resources.
+var passwordNames = []string{
+	"password", "Password", "PASSWORD", "passwd", "Passwd", "PASSWD", "passphrase", "Passphrase", "PASSPHRASE",
+}
+
+func isPasswordName(key string) bool {
+	if n := len(key); n == 0 || key[n-1]|0x20 != 'd' && key[n-1]|0x20 != 'e' {
+		return false
+	}
+	return slices.ContainsFunc(passwordNames, func(end string) bool { return strings.HasSuffix(key, end) })
+}
+
+// mayHoldName reports whether a member in a JSON text may be named for what it
+// holds. It errs towards true.
+func mayHoldName(text []byte) bool {
+	return holdsMember(text, "ass", 'w', "ord") || holdsMember(text, "ASS", 'W', "ORD") ||
+		holdsMember(text, "ass", 'w', "d") || holdsMember(text, "ASS", 'W', "D") ||
+		holdsMember(text, "assp", 'h', "rase") || holdsMember(text, "ASSP", 'H', "RASE") ||
+		holdsMember(text, "http", 'H', "eaders")
+}
+
+// holdsMember reports whether the name of a member ends in such a way, or a JSON
+// pointer leads to one. The JSON may be text in a string.
+func holdsMember(text []byte, before string, c byte, behind string) bool {
+	for rest := after(text, before, c, behind); rest != nil; rest = after(rest, before, c, behind) {
+		next := bytes.TrimLeft(rest, "\\\" \t\r\nnrt")
+		if len(next) == 0 || next[0] == ':' || next[0] == '/' {
+			return true
+		}
+		read := text[:len(text)-len(rest)]
+		if quote := bytes.LastIndexByte(read, '"'); quote >= 0 && read[quote+1] == '/' {
+			return true
+		}
+	}
+	return false
 }
 
 // secretsMember returns the scope of a member of a Secret or of something in it.

@@ -117,6 +117,8 @@ func TestRedactBodies(t *testing.T) {
 		`{"kind":"SecretList","items":[{"metadata":{"name":"n"},"data":{"a":"<hunter2>"},"type":"t"},{"data":null}]}`)
 	f("table", secrets, `{"kind":"Table","columnDefinitions":[{"name":"Name","type":"string"},{"name":"Type"},{"name":"Data"},{"name":"Odd"},4],"rows":[{"cells":["n","Opaque",1,"canary","x y",null],"object":{"kind":"Secret","metadata":{"name":"n"},"data":{"a":"Y2FuYXJ5"}}},{"cells":"canary"},"canary"]}`,
 		`{"kind":"Table","columnDefinitions":[{"name":"Name","type":"string"},{"name":"Type"},{"name":"Data"},{"name":"Odd"},4],"rows":[{"cells":["n","Opaque",1,"<canary>","<x y>",null],"object":{"kind":"Secret","metadata":{"name":"n"},"data":{"a":"<canary>"}}},{"cells":"<canary>"},"<canary>"]}`)
+	f("metadata only", secrets, `{"kind":"PartialObjectMetadataList","items":[{"kind":"PartialObjectMetadata","metadata":{"name":"n","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"canary"},"managedFields":[{"manager":"m","fieldsV1":{"f:data":{".":{},"f:a":{}}}}]}}]}`,
+		`{"kind":"PartialObjectMetadataList","items":[{"kind":"PartialObjectMetadata","metadata":{"name":"n","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"<canary>"},"managedFields":[{"manager":"m","fieldsV1":{"f:data":{".":{},"f:a":{}}}}]}}]}`)
 	f("status", secrets, `{"kind":"Status","message":"no","reason":"NotFound","details":{"name":"n","kind":"secrets"},"code":404}`,
 		`{"kind":"Status","message":"no","reason":"NotFound","details":{"name":"n","kind":"secrets"},"code":404}`)
 	f("status of an invalid secret", secrets, `{"kind":"Status","message":"no","details":{"name":"n","kind":"Secret","causes":[{"field":"type"}]}}`,
@@ -156,6 +158,12 @@ func TestRedactBodies(t *testing.T) {
 		`{"kind":"List","items":[{"kind":"Secret","stringData":{"a":"<canary>"}},{"kind":"ConfigMap","data":{"a":"canary"}}]}`)
 	f("kind escaped", "/pods/", `{"k\u0069nd":"Secre\u0074","data":{"a":"Y2FuYXJ5"}}`, `{"k\u0069nd":"Secre\u0074","data":{"a":"<canary>"}}`)
 	f("token request under another resource", "/pods/", `{"kind":"TokenRequest","status":{"token":"canary"}}`, `{"kind":"TokenRequest","status":{"token":"<canary>"}}`)
+	f("review of an admission", "x/works/", `{"kind":"AdmissionReview","request":{"kind":{"group":"","kind":"Secret"},"object":{"kind":"Secret","data":{"a":"Y2FuYXJ5"}},"oldObject":{"kind":"Secret","stringData":{"a":"canary"}}}}`,
+		`{"kind":"AdmissionReview","request":{"kind":{"group":"","kind":"Secret"},"object":{"kind":"Secret","data":{"a":"<canary>"}},"oldObject":{"kind":"Secret","stringData":{"a":"<canary>"}}}}`)
+	f("template of a controller", "apps/controllerrevisions/", `{"data":{"spec":{"template":{"spec":{"volumes":[{"secret":{"secretName":"n"}}],"containers":[{"env":[{"value":"postgres://u:canary@h"}]}]}}}}}`,
+		`{"data":{"spec":{"template":{"spec":{"volumes":[{"secret":{"secretName":"n"}}],"containers":[{"env":[{"value":"postgres://u:<canary>@h"}]}]}}}}}`)
+	f("who one is", "authentication.k8s.io/selfsubjectreviews/", `{"kind":"SelfSubjectReview","status":{"userInfo":{"username":"u","extra":{"authentication.kubernetes.io/credential-id":["JTI=x"]}}}}`,
+		`{"kind":"SelfSubjectReview","status":{"userInfo":{"username":"u","extra":{"authentication.kubernetes.io/credential-id":["JTI=x"]}}}}`)
 	f("owned by a secret", "/configmaps/", `{"kind":"ConfigMap","metadata":{"ownerReferences":[{"kind":"Secret","name":"n","uid":"u"}]},"data":{"a":"b"}}`,
 		`{"kind":"ConfigMap","metadata":{"ownerReferences":[{"kind":"Secret","name":"n","uid":"u"}]},"data":{"a":"b"}}`)
 	f("certificate request", "certificates.k8s.io/certificatesigningrequests/", `{"kind":"CertificateSigningRequest","spec":{"request":"Y2FuYXJ5"}}`, `{"kind":"CertificateSigningRequest","spec":{"request":"Y2FuYXJ5"}}`)

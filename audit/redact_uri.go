@@ -11,7 +11,7 @@ import (
 func (x *redaction) requestURI() {
 	start := x.pos
 	uri := x.string()
-	if x.odd || !mayHoldToken(uri) {
+	if x.odd || !mayHoldParameter(uri) {
 		return
 	}
 	clean, ok := x.cleanURI(uri)
@@ -24,9 +24,9 @@ func (x *redaction) requestURI() {
 	}
 }
 
-// mayHoldToken reports whether cleanURI may change something.
-func mayHoldToken(uri string) bool {
-	if strings.Contains(uri, "eyJ") || namesBearer(uri) {
+// mayHoldParameter reports whether cleanURI may change something.
+func mayHoldParameter(uri string) bool {
+	if strings.Contains(uri, "eyJ") || namesBearer(uri) || mayNest(uri) {
 		return true
 	}
 	_, query, found := strings.Cut(uri, "?")
@@ -38,6 +38,24 @@ func mayHoldToken(uri string) bool {
 		}
 	}
 	return false
+}
+
+// mayNest reports whether a URI may hold one with a password or parameters,
+// parameters in its path, or a header in a command.
+func mayNest(uri string) bool {
+	if strings.IndexByte(uri, '@') >= 0 || strings.IndexByte(uri, ';') >= 0 || strings.IndexByte(uri, ':') >= 0 {
+		return true
+	}
+	for rest := uri; ; {
+		i := strings.IndexByte(rest, '%')
+		if i < 0 || len(rest)-i < len("%3F") {
+			return false
+		}
+		switch rest = rest[i+1:]; strings.ToUpper(rest[:2]) {
+		case "40", "3A", "3B", "3F":
+			return true
+		}
+	}
 }
 
 // namesBearer reports whether a URI holds the word, in whatever case.
@@ -54,29 +72,53 @@ func namesBearer(uri string) bool {
 	}
 }
 
-// Tokens in the clear: a JWT (RFC 7519) wherever it stands, and what follows
-// the word Bearer, as in the commands that requests for exec carry.
+// Tokens in the clear: a JWT (RFC 7519) wherever it stands; what follows the
+// word Bearer, or the header Authorization with whatever scheme, as in the
+// commands that requests for exec carry; and parameters in a path.
 var (
-	jwt    = regexp.MustCompile(`eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){2,4}`)
-	bearer = regexp.MustCompile(`(?i)(bearer(?:%20|\+| )+)((?:[A-Za-z0-9._~/=:-]|%2[BbFf]|%3[Dd])+)`)
+	jwt           = regexp.MustCompile(`eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){2,4}`)
+	bearer        = regexp.MustCompile(`(?i)(bearer(?:%20|\+| )+)((?:[A-Za-z0-9._~/=:-]|%2[BbFf]|%3[Dd])+)`)
+	authorization = regexp.MustCompile(`(?i)(authorization(?::|%3A)(?:%20|\+| )*(?:[a-z]+(?:%20|\+| )+)?)((?:[A-Za-z0-9._~/=:-]|%2[BbFf]|%3[Dd])+)`)
+	pathParameter = regexp.MustCompile(`;([^;/=]+)=([^;/]+)`)
 )
 
-// maxTokens bounds how many tokens of a URI are replaced one by one. Anybody can
+// maxTokens bounds how many tokens of a text are replaced one by one. Anybody can
 // write 200,000 into the URI of a request: hashing them would take a second, and
 // the event would grow tenfold.
 const maxTokens = 1000
 
 // cleanURI replaces the tokens in a URI: values of parameters with the name of
-// one, and what looks like one. The rest of a command stays: rules read it. It
-// reports false where there are more than maxTokens.
+// one, of URLs that it holds, too, the passwords of these, and what looks like a
+// token. The rest of a command stays: rules read it. It reports false where there
+// are more than maxTokens.
 func (r *Redactor) cleanURI(uri string) (clean string, ok bool) {
-	c := uriCleaner{Redactor: r, left: maxTokens}
-	if path, query, found := strings.Cut(uri, "?"); found {
-		uri = path + "?" + c.query(query)
+	c := tokenCleaner{Redactor: r, left: maxTokens, uri: true}
+	path, query, found := strings.Cut(uri, "?")
+	uri = c.path(path)
+	if found {
+		uri += "?" + c.query(query)
 	}
+	uri = c.matches(authorization, 2, uri)
 	uri = c.matches(bearer, 2, uri)
 	uri = c.matches(jwt, 0, uri)
 	return uri, c.left >= 0
+}
+
+// path cleans that of a URI.
+func (c *tokenCleaner) path(path string) string {
+	path = c.urls(path)
+	if plain, err := url.PathUnescape(path); err == nil && plain != path {
+		if clean := c.urls(plain); clean != plain {
+			path = (&url.URL{Path: clean}).EscapedPath()
+		}
+	}
+	return c.replace(pathParameter, path, func(parameter string) string {
+		name, value, _ := strings.Cut(parameter, "=")
+		if !isTokenName(name[1:]) {
+			return parameter
+		}
+		return name + "=" + c.token(value)
+	})
 }
 
 // safePrefix returns how many of the first n bytes of a URI end between tokens: none
@@ -85,59 +127,72 @@ func safePrefix(uri string, n int) int {
 	return strings.LastIndexAny(uri[:min(n, len(uri))], "/?&") + 1
 }
 
-// uriCleaner replaces the tokens of one URI.
-type uriCleaner struct {
-	*Redactor
-	left int // tokens that may still be replaced; -1: there were too many
-}
-
-func (c *uriCleaner) query(query string) string {
-	pairs := strings.Split(query, "&")
-	for i, pair := range pairs {
-		if name, value, _ := strings.Cut(pair, "="); value != "" && isTokenName(name) {
-			if c.left--; c.left < 0 {
-				break
-			}
-			pairs[i] = name + "=" + c.token(value)
-		}
-	}
-	return strings.Join(pairs, "&")
-}
-
-// matches replaces what the group of each match of a pattern holds.
-func (c *uriCleaner) matches(pattern *regexp.Regexp, group int, uri string) string {
-	if c.left < 0 {
-		return uri
-	}
-	found := pattern.FindAllStringSubmatchIndex(uri, c.left+1)
-	if c.left -= len(found); c.left < 0 {
-		return uri
-	}
+// query cleans the parameters of a URI, and the URLs that stand in one.
+func (c *tokenCleaner) query(query string) string {
 	var clean strings.Builder
-	done := 0
-	for _, at := range found {
-		start, end := at[2*group], at[2*group+1]
-		clean.WriteString(uri[done:start])
-		clean.WriteString(c.token(uri[start:end]))
-		done = end
+	for c.left >= 0 {
+		n := strings.IndexAny(query, "&;")
+		pair := query
+		if n >= 0 {
+			pair = query[:n]
+		}
+		clean.WriteString(c.pair(pair))
+		if n < 0 {
+			break
+		}
+		clean.WriteByte(query[n])
+		query = query[n+1:]
 	}
-	clean.WriteString(uri[done:])
 	return clean.String()
 }
 
-// token returns what stands for a token that is spelt as in a URI.
-func (c *uriCleaner) token(token string) string {
-	if len(token) >= markerLen && isMarker(token[:markerLen]) {
-		return token
+// pair cleans one parameter.
+func (c *tokenCleaner) pair(pair string) string {
+	name, value, _ := strings.Cut(pair, "=")
+	switch {
+	case value == "":
+		return pair
+	case isTokenName(name):
+		return name + "=" + c.token(value)
+	case !c.uri || !strings.ContainsAny(value, "?@%;"):
+		return pair
 	}
-	if plain, err := url.QueryUnescape(token); err == nil {
-		token = plain
+	plain, err := url.QueryUnescape(value)
+	if err != nil {
+		return pair
 	}
-	return c.marker([]byte(token))
+	clean := c.reference(plain)
+	if clean == plain {
+		return pair
+	}
+	return name + "=" + strings.ReplaceAll(url.QueryEscape(clean), "%3A", ":")
 }
 
-// tokenNames end the names of parameters that hold tokens and passwords.
-var tokenNames = []string{"token", "password", "passwd", "secret", "authorization", "apikey", "api_key", "api-key", "signature"}
+// reference cleans a parameter's value: the URLs in it, and itself where it is
+// the path of one with parameters, as in next=/login?token=x.
+func (c *tokenCleaner) reference(plain string) string {
+	within := *c
+	within.uri = false
+	defer func() { c.left = within.left }()
+	if path, query, found := strings.Cut(plain, "?"); found && strings.HasPrefix(plain, "/") {
+		return path + "?" + within.query(query)
+	}
+	return within.urls(plain)
+}
+
+// tokenNames end the names of parameters that hold tokens and passwords, by their
+// last letter: nearly all names end in another way. Those of up to four letters
+// are the names themselves.
+var tokenNames = map[byte][]string{
+	'n': {"token", "authorization"},
+	'd': {"password", "passwd", "pwd"},
+	'e': {"passphrase", "signature"},
+	't': {"secret", "jwt"},
+	'y': {"apikey", "api_key", "api-key", "secretkey", "secret_key", "secret-key", "privatekey", "private_key", "private-key"},
+	'g': {"sig"},
+	's': {"pass"},
+	'h': {"auth"},
+}
 
 // isTokenName reports whether a parameter with this name holds a secret.
 func isTokenName(name string) bool {
@@ -146,7 +201,13 @@ func isTokenName(name string) bool {
 			name = plain
 		}
 	}
-	return slices.ContainsFunc(tokenNames, func(end string) bool {
+	if name == "" {
+		return false
+	}
+	return slices.ContainsFunc(tokenNames[name[len(name)-1]|0x20], func(end string) bool {
+		if len(end) <= 4 {
+			return strings.EqualFold(name, end)
+		}
 		return len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end)
 	})
 }

@@ -73,7 +73,7 @@ func (e *Event) parts() (have parts) {
 
 // without makes e the redacted event without some parts, and returns its JSON
 // if it fits. The last attempt must not fail for the secrets that the event's
-// other members hold: there are fewer of them than bytes.
+// other members hold: the shortest string that is one is a sixth of its marker.
 func (r *Reducer) without(whole *Event, drop parts, last bool, e *Event) ([]byte, error) {
 	part := r.drop(whole, drop)
 	text := appendItem(&part)
@@ -82,7 +82,7 @@ func (r *Reducer) without(whole *Event, drop parts, last bool, e *Event) ([]byte
 	}
 	growth := r.growth()
 	if last {
-		growth += 2 * len(text)
+		growth += 6 * len(text)
 	}
 	if _, err := r.redactor.redactWithin(text, e, growth); err != nil {
 		return nil, err

@@ -403,6 +403,22 @@ func FuzzReduce(f *testing.F) {
 	})
 }
 
+// Whoever fills the lists of an event with tokens does not keep it from being
+// read.
+func TestReduceListsOfTokens(t *testing.T) {
+	r := testReducer(t, DefaultEventBytes)
+	for _, token := range []string{"http://a@", "a://:b@", "eyJaaaaaaaa.."} {
+		extra := strings.Repeat(`"`+token+`",`, (2<<20)/len(token))
+		e, how := reduced(t, r, `{"impersonatedUser":{"extra":{"x":[`+extra+`"last"]}},"requestObject":{"a":[`+extra+`""]}}`)
+		if how != ReducedLists {
+			t.Errorf("%s: reduced by %q", token, how)
+		}
+		if values := e.ImpersonatedUser.Extra[0].Values; len(values) != 64 || values[0] == token || values[63] != "last" {
+			t.Errorf("%s: %d values are left: %q", token, len(values), values)
+		}
+	}
+}
+
 // Whoever fills the URI of a request with tokens does not keep the event from
 // being read: the URI is cut, nothing else is.
 func TestReduceURIOfManyTokens(t *testing.T) {

@@ -1,0 +1,199 @@
+package audit
+
+import (
+	"bytes"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// What tells by itself that it is secret, in text of any kind: JSON web tokens
+// (RFC 7519), passwords and tokens in URLs (RFC 3986), and private keys (RFC
+// 7468), in the clear and as base64.
+var (
+	webToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){2,4}`)
+	webURL   = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*:\\*/\\*/[^\s"'<>` + "`" + `]+`)
+	refused  = regexp.MustCompile(`"([^"]*)": ` + refusedURL)
+	pemKey   = regexp.MustCompile(`(?s)-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(.+?)(?:-----END|$)`)
+	pemKey64 = regexp.MustCompile(`(` + pemHead64 + `(?:` + pemKeys64 + `)[A-Za-z0-9+/_-]*(?:(?:\s|\\[nr])+[A-Za-z0-9+/_-]{40,})*=*)`)
+)
+
+// refusedURL is what the API server says of a webhook's URL with a password,
+// behind the password (k8s.io/apiserver/pkg/util/webhook).
+const refusedURL = "user information is not permitted"
+
+// The base64 of how private keys begin, by what stands before PRIVATE KEY.
+const (
+	pemHead64 = `LS0tLS1CRUdJTi`
+	pemKeys64 = `BQUklWQVRF|BSU0EgUFJJVkFUR|BFQyBQUklWQVRF|BEU0EgUFJJVkFUR|BPUEVOU1NIIFBSSVZBVEUg|BFTkNSWVBURUQgUFJJVkFUR`
+)
+
+// mayHoldToken reports whether a text may hold a JSON web token or a URL with a
+// password. It errs towards true, and so do the functions below.
+func mayHoldToken(text []byte) bool {
+	return holds(text, "ey", 'J', "") || bytes.IndexByte(text, '@') >= 0 && mayHoldURL(text)
+}
+
+func mayHoldURL(text []byte) bool { return holds(text, ":/", '/', "") }
+
+func mayHoldKey(text []byte) bool {
+	return bytes.Contains(text, []byte("PRIVATE KEY")) || bytes.Contains(text, []byte(pemHead64))
+}
+
+// mayQuote reports whether a message may quote such a thing, or a URL with
+// parameters.
+func mayQuote(message string) bool {
+	return strings.Contains(message, "://") || strings.Contains(message, refusedURL)
+}
+
+// holds reports whether a text holds c with what stands before and behind it. It
+// is quicker than a search for the whole where c is rarer than the first byte of
+// that.
+func holds(text []byte, before string, c byte, behind string) bool {
+	return after(text, before, c, behind) != nil
+}
+
+// after returns what follows in a text that holds such a thing, nil if it does
+// not.
+func after(text []byte, before string, c byte, behind string) []byte {
+	for i := 0; ; i++ {
+		n := bytes.IndexByte(text[i:], c)
+		if n < 0 {
+			return nil
+		}
+		i += n
+		if bytes.HasSuffix(text[:i], []byte(before)) && bytes.HasPrefix(text[i+1:], []byte(behind)) {
+			return text[i+1+len(behind):]
+		}
+	}
+}
+
+// tokensAt replaces the tokens in a string, whose text is in[start:pos]; the
+// string itself where they are too many.
+func (x *redaction) tokensAt(start int, s string) {
+	clean, ok := x.cleanText(s, x.reads == objects)
+	switch {
+	case !ok:
+		x.replace(start, s, inPlain)
+	case clean != s:
+		x.put(start, clean)
+	}
+}
+
+// holdsToken reports whether a text holds a token or a private key.
+func (r *Redactor) holdsToken(text []byte) bool {
+	clean, ok := r.cleanText(string(text), true)
+	return !ok || clean != string(text)
+}
+
+// cleanText replaces the tokens in a text, and the private keys where there may
+// be some. It reports false where they are more than maxTokens.
+func (r *Redactor) cleanText(s string, keys bool) (clean string, ok bool) {
+	c := tokenCleaner{Redactor: r, left: maxTokens}
+	s = c.urls(s)
+	if strings.Contains(s, refusedURL) {
+		s = c.matches(refused, 1, s)
+	}
+	if strings.Contains(s, "eyJ") {
+		s = c.matches(webToken, 0, s)
+	}
+	if keys && mayHoldKey(view(s)) {
+		s = c.matches(pemKey, 1, s)
+		s = c.matches(pemKey64, 1, s)
+	}
+	return s, c.left >= 0
+}
+
+// tokenCleaner replaces the tokens of one text.
+type tokenCleaner struct {
+	*Redactor
+	left int  // tokens that may still be replaced; -1: there were too many
+	uri  bool // the text is spelt as a URI
+}
+
+// token returns what stands for a token.
+func (c *tokenCleaner) token(token string) string {
+	if len(token) >= markerLen && isMarker(token[:markerLen]) {
+		return token
+	}
+	if c.left--; c.left < 0 {
+		return token // the text will not be kept
+	}
+	if c.uri {
+		if plain, err := url.QueryUnescape(token); err == nil {
+			token = plain
+		}
+	}
+	return c.marker([]byte(token))
+}
+
+// matches replaces what the group of each match of a pattern holds.
+func (c *tokenCleaner) matches(pattern *regexp.Regexp, group int, s string) string {
+	var clean strings.Builder
+	done := 0
+	for _, at := range c.find(pattern, s) {
+		start, end := at[2*group], at[2*group+1]
+		clean.WriteString(s[done:start])
+		clean.WriteString(c.token(s[start:end]))
+		done = end
+	}
+	clean.WriteString(s[done:])
+	return clean.String()
+}
+
+// replace replaces each match of a pattern by what with makes of it.
+func (c *tokenCleaner) replace(pattern *regexp.Regexp, s string, with func(string) string) string {
+	if c.left < 0 {
+		return s
+	}
+	return pattern.ReplaceAllStringFunc(s, with)
+}
+
+// find returns the matches of a pattern, none where there are too many.
+func (c *tokenCleaner) find(pattern *regexp.Regexp, s string) [][]int {
+	if c.left < 0 {
+		return nil
+	}
+	found := pattern.FindAllStringSubmatchIndex(s, maxTokens+1)
+	if len(found) > maxTokens {
+		c.left = -1
+		return nil
+	}
+	return found
+}
+
+// urls cleans the URLs in a text.
+func (c *tokenCleaner) urls(s string) string {
+	if !strings.Contains(s, "://") && !strings.Contains(s, `:\`) {
+		return s
+	}
+	return c.replace(webURL, s, c.url)
+}
+
+// url replaces the password of a URL, or what stands before the host of one of
+// HTTP, where it can only be a token; and parameters that are named like tokens.
+func (c *tokenCleaner) url(s string) string {
+	slash := strings.IndexByte(s, '/')
+	begin := slash + 1 + strings.IndexByte(s[slash+1:], '/') + 1
+	head, rest := s[:begin], s[begin:]
+	end := strings.IndexAny(rest, `/?#\`)
+	if end < 0 {
+		end = len(rest)
+	}
+	if at := strings.LastIndexByte(rest[:end], '@'); at > 0 && !isMarker(rest[:at]) {
+		user, password, found := strings.Cut(rest[:at], ":")
+		switch {
+		case password != "":
+			head += user + ":" + c.token(password)
+			rest = rest[at:]
+		case !found && strings.HasPrefix(strings.ToLower(head), "http"):
+			head += c.token(user)
+			rest = rest[at:]
+		}
+	}
+	path, query, found := strings.Cut(rest, "?")
+	if !found {
+		return head + rest
+	}
+	return head + path + "?" + c.query(query)
+}
