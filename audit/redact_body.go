@@ -15,6 +15,7 @@ type redaction struct {
 	signs  bool         // something may be in the text that is secret wherever it stands
 	reads  reading      // what is looked for at pos
 	room   *int         // bytes that may still be decompressed of the body
+	code   bool         // the text is part of what a container runs
 	level  int          // in how many strings the text lies
 	out    []byte
 	done   int           // in[:done] is in out

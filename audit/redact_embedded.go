@@ -17,12 +17,12 @@ func (x *redaction) stringAt(p place) {
 		x.skip()
 		return
 	}
-	start := x.pos
+	start, code := x.pos, p.code || x.code
 	s := x.string()
-	if x.odd || x.reads != tokens && x.textAt(start, s, p.code) {
+	if x.odd || x.reads != tokens && x.textAt(start, s, code) {
 		return
 	}
-	x.tokensAt(start, s)
+	x.tokensAt(start, s, code)
 }
 
 // textAt reads a string that may be the text of objects, plain or encoded. It
@@ -30,7 +30,10 @@ func (x *redaction) stringAt(p place) {
 // stays but where it is JSON: rules read it.
 func (x *redaction) textAt(start int, s string, code bool) bool {
 	within := x.level < maxEmbedded && isJSONText(s) && x.mayHold(s)
-	if within && x.inside(start, s, func(y *redaction) { y.body(outside, resourceRule{}) }) {
+	if within && x.inside(start, s, func(y *redaction) {
+		y.code = code
+		y.body(outside, resourceRule{})
+	}) {
 		return true
 	}
 	hidden := !code && (namesManifest(view(s)) || x.reads == objects && x.hides(s))

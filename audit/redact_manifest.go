@@ -16,7 +16,7 @@ const skipped = `(?:\s|\\[nrt]?|["']|#[^\n]*(?:\n|$)|![^\s,\[\]{}]*|&[^\s,\[\]{}
 // parser would read, on purpose, but no prose where other words follow on the
 // line.
 var manifest = regexp.MustCompile(`(?m)(?:` +
-	`(?:\b|\\[nrt])(?i:kind)` + skipped + `:` + skipped + // kind: Secret
+	`(?:\b|\\[nrt])(?i:kind)(?:` + skipped + `:[\s"'\\]|\\*["']\s*:)` + skipped + // kind: Secret, "kind":Secret
 	`|(?:\b|\\[nrt])(?i:kind)\\*["']?\s*=>?\s*\\*["']` + // kind = "Secret", kind => 'Secret'
 	`|&[^\s,\[\]{}]+\s` + skipped + // &a Secret, for kind: *a
 	`|\*[^\s,\[\]{}]+\s+:` + skipped + // *a : Secret, for &a kind

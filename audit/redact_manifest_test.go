@@ -22,6 +22,7 @@ var spellings = []string{
 	"kind: |-\n  Secret\nstringData: {a: canary}",
 	"kind: >2-\n  Secret\nstringData: {a: canary}",
 	"{kind: Secret, stringData: {a: canary}}",
+	`{"kind":Secret, "stringData": {"a":"canary"}}`,
 	`{"kind" : "Secret", "stringData" : {"a":"canary"}}`,
 	"\"kind\"  : \"Secret\"\nstringData: {a: canary}",
 	`kind: "Secr\u0065t"` + "\nstringData: {a: canary}",
@@ -86,6 +87,8 @@ func TestManifestFragments(t *testing.T) {
 	f("kind: SecretStore\n", false)
 	f("kind: Secrets\n", false)
 	f("kinds: Secret\n", false)
+	f("example.com/kind:Secret", false) // an image
+	f(`{"kind":Secret}`, true)
 	f("ownerKind: Secret\n", false)
 	f("kind=Secret name=x", false)
 	f("kind: TokenReviewer\n", false)

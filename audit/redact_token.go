@@ -68,28 +68,22 @@ func after(text []byte, before string, c byte, behind string) []byte {
 	}
 }
 
-// tokensAt replaces the tokens in a string, whose text is in[start:pos]; the
-// string itself where they are too many.
-func (x *redaction) tokensAt(start int, s string) {
-	clean, ok := x.cleanText(s, x.reads == objects)
-	switch {
-	case !ok:
-		x.replace(start, s, inPlain)
-	case clean != s:
+// tokensAt replaces the tokens in a string, whose text is in[start:pos].
+func (x *redaction) tokensAt(start int, s string, code bool) {
+	if clean := x.cleanText(s, x.reads == objects, code); clean != s {
 		x.put(start, clean)
 	}
 }
 
 // holdsToken reports whether a text holds a token or a private key.
 func (r *Redactor) holdsToken(text []byte) bool {
-	clean, ok := r.cleanText(string(text), true)
-	return !ok || clean != string(text)
+	return r.cleanText(string(text), true, false) != string(text)
 }
 
 // cleanText replaces the tokens in a text, and the private keys where there may
-// be some. It reports false where they are more than maxTokens.
-func (r *Redactor) cleanText(s string, keys bool) (clean string, ok bool) {
-	c := tokenCleaner{Redactor: r, left: maxTokens}
+// be some. In code no command may hide between what looks like one.
+func (r *Redactor) cleanText(s string, keys, code bool) string {
+	c := tokenCleaner{Redactor: r, left: maxTokens, code: code}
 	s = c.urls(s)
 	if strings.Contains(s, refusedURL) {
 		s = c.matches(refused, 1, s)
@@ -98,26 +92,37 @@ func (r *Redactor) cleanText(s string, keys bool) (clean string, ok bool) {
 		s = c.matches(webToken, 0, s)
 	}
 	if keys && mayHoldKey(view(s)) {
-		s = c.matches(pemKey, 1, s)
 		s = c.matches(pemKey64, 1, s)
+		if !code {
+			s = c.matches(pemKey, 1, s)
+		}
 	}
-	return s, c.left >= 0
+	return s
 }
 
 // tokenCleaner replaces the tokens of one text.
 type tokenCleaner struct {
 	*Redactor
-	left int  // tokens that may still be replaced; -1: there were too many
+	left int  // tokens that may still be hashed; of a URI -1: there were too many
 	uri  bool // the text is spelt as a URI
+	code bool // the text may be a command
 }
+
+// unhashed stands for the tokens of a text behind the first maxTokens.
+const unhashed = "***"
 
 // token returns what stands for a token.
 func (c *tokenCleaner) token(token string) string {
-	if len(token) >= markerLen && isMarker(token[:markerLen]) {
+	switch {
+	case len(token) >= markerLen && isMarker(token[:markerLen]), token == unhashed:
 		return token
-	}
-	if c.left--; c.left < 0 {
-		return token // the text will not be kept
+	case c.left > 0:
+		c.left--
+	case c.uri:
+		c.left = -1 // it will not be kept
+		return token
+	default:
+		return unhashed
 	}
 	if c.uri {
 		if plain, err := url.QueryUnescape(token); err == nil {
@@ -129,9 +134,12 @@ func (c *tokenCleaner) token(token string) string {
 
 // matches replaces what the group of each match of a pattern holds.
 func (c *tokenCleaner) matches(pattern *regexp.Regexp, group int, s string) string {
+	if c.left < 0 {
+		return s
+	}
 	var clean strings.Builder
 	done := 0
-	for _, at := range c.find(pattern, s) {
+	for _, at := range pattern.FindAllStringSubmatchIndex(s, -1) {
 		start, end := at[2*group], at[2*group+1]
 		clean.WriteString(s[done:start])
 		clean.WriteString(c.token(s[start:end]))
@@ -149,19 +157,6 @@ func (c *tokenCleaner) replace(pattern *regexp.Regexp, s string, with func(strin
 	return pattern.ReplaceAllStringFunc(s, with)
 }
 
-// find returns the matches of a pattern, none where there are too many.
-func (c *tokenCleaner) find(pattern *regexp.Regexp, s string) [][]int {
-	if c.left < 0 {
-		return nil
-	}
-	found := pattern.FindAllStringSubmatchIndex(s, maxTokens+1)
-	if len(found) > maxTokens {
-		c.left = -1
-		return nil
-	}
-	return found
-}
-
 // urls cleans the URLs in a text.
 func (c *tokenCleaner) urls(s string) string {
 	if !strings.Contains(s, "://") && !strings.Contains(s, `:\`) {
@@ -169,6 +164,9 @@ func (c *tokenCleaner) urls(s string) string {
 	}
 	return c.replace(webURL, s, c.url)
 }
+
+// shell are the characters by which a command may follow in a word.
+const shell = "$;&|(){}"
 
 // url replaces the password of a URL, or what stands before the host of one of
 // HTTP, where it can only be a token; and parameters that are named like tokens.
@@ -183,6 +181,7 @@ func (c *tokenCleaner) url(s string) string {
 	if at := strings.LastIndexByte(rest[:end], '@'); at > 0 && !isMarker(rest[:at]) {
 		user, password, found := strings.Cut(rest[:at], ":")
 		switch {
+		case c.code && strings.ContainsAny(rest[:at], shell):
 		case password != "":
 			head += user + ":" + c.token(password)
 			rest = rest[at:]

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/base64"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -90,13 +91,36 @@ func TestRedactWebhookURL(t *testing.T) {
 	}
 }
 
-// Tokens without number cost no more than one: their text is replaced as a whole.
+// Of tokens without number the first are hashed, and none is left.
 func TestRedactManyTokens(t *testing.T) {
 	r := testRedactor(t)
-	many := strings.Repeat("https://u:p@h ", maxTokens+1)
+	many := strings.Repeat("https://u:canary@h ", maxTokens+2)
 	got, e := mustRedact(t, r, `{"userAgent":`+quoted(many)+`}`)
-	if !isMarker(e.UserAgent) {
-		t.Errorf("got %.200s", got)
+	if hashed, others := strings.Count(got, markerPrefix), strings.Count(e.UserAgent, ":***@"); hashed != maxTokens || others != 2 || strings.Contains(got, "canary") {
+		t.Errorf("%d are hashed, %d are not: %.200s", hashed, others, got)
+	}
+	if again, _ := mustRedact(t, r, got); again != got {
+		t.Error("redacted twice, it differs")
+	}
+}
+
+// What looks like a token hides no command from rules.
+func TestTokensHideNoCommand(t *testing.T) {
+	r := testRedactor(t)
+	for _, text := range []string{
+		"echo http://u:1;nsenter${IFS}-t1@h", "curl http://h/?token=$(nsenter${IFS}-t1)", "http://h/?token=x|nsenter", "-----BEGIN PRIVATE KEY-----\nnsenter -t 1\n-----END PRIVATE KEY-----",
+		"nsenter -t 1" + strings.Repeat(" http://a:b@", maxTokens+1), "nsenter\nkind: Secret\n", `["nsenter\nkind: Secret"]`,
+	} {
+		for _, body := range []string{`{"spec":{"containers":[{"args":["-c",@]}]}}`, `[{"op":"add","path":"/spec/containers/0/args/-","value":@}]`, `{"spec":{"containers":[{"lifecycle":{"preStop":{"exec":{"command":[@]}}}}]}}`} {
+			got, _ := mustRedact(t, r, eventAbout("/pods/", strings.ReplaceAll(body, "@", quoted(text)), ""))
+			if !strings.Contains(got, "nsenter") {
+				t.Errorf("got %s", got)
+			}
+		}
+		_, e := mustRedact(t, r, `{"objectRef":{"resource":"pods","subresource":"exec"},"requestURI":`+quoted("/exec?"+url.Values{"command": {"sh", "-c", text}}.Encode())+`}`)
+		if !strings.Contains(strings.Join(e.Exec().Command, " "), "nsenter") && len(text) < maxTokens {
+			t.Errorf("got %s", e.RequestURI)
+		}
 	}
 }
 

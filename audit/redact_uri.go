@@ -150,7 +150,7 @@ func (c *tokenCleaner) query(query string) string {
 func (c *tokenCleaner) pair(pair string) string {
 	name, value, _ := strings.Cut(pair, "=")
 	switch {
-	case value == "":
+	case value == "", c.code && strings.ContainsAny(value, shell):
 		return pair
 	case isTokenName(name):
 		return name + "=" + c.token(value)
@@ -172,7 +172,7 @@ func (c *tokenCleaner) pair(pair string) string {
 // the path of one with parameters, as in next=/login?token=x.
 func (c *tokenCleaner) reference(plain string) string {
 	within := *c
-	within.uri = false
+	within.uri, within.code = false, true
 	defer func() { c.left = within.left }()
 	if path, query, found := strings.Cut(plain, "?"); found && strings.HasPrefix(plain, "/") {
 		return path + "?" + within.query(query)

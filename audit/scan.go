@@ -279,7 +279,7 @@ func (s *scanner) cause() {
 
 // body returns a value as it is written, nil for null.
 func (s *scanner) body() []byte {
-	raw := s.raw()
+	raw := s.rawBody()
 	if string(raw) == "null" {
 		return nil
 	}

@@ -99,7 +99,7 @@ func gatherRest(item []byte) (r rest, ok bool) {
 			t.skip()
 			r.drop(key)
 		case slices.Contains(eventMembers, key):
-			t.skip()
+			t.rawBody()
 		default:
 			r.add("", key, t.raw())
 		}

@@ -29,7 +29,7 @@ func scanSlowly(item []byte, e *Event) error {
 		return &ItemError{Reason: ReasonSize, Err: errTooManyValues, Item: item}
 	}
 	var ev auditv1.Event
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(item, &ev); err != nil {
+	if err := unmarshal(item, &ev); err != nil {
 		return itemError(item, err)
 	}
 	if ev.Kind != "" && ev.Kind != "Event" {
@@ -42,6 +42,54 @@ func scanSlowly(item []byte, e *Event) error {
 	convert(&ev, e)
 	e.Rest = members.json()
 	return nil
+}
+
+// unmarshal reads an event. Bodies that nest so deep that they are too deep in an
+// event are read apart from it.
+func unmarshal(item []byte, ev *auditv1.Event) error {
+	err := kjson.UnmarshalCaseSensitivePreserveInts(item, ev)
+	if err == nil || !isTooDeep(err) {
+		return err
+	}
+	*ev = auditv1.Event{}
+	rest, request, response, ok := cutBodies(item)
+	if !ok {
+		return err
+	}
+	ev.RequestObject, ev.ResponseObject = unknown(request), unknown(response)
+	return kjson.UnmarshalCaseSensitivePreserveInts(rest, ev)
+}
+
+// cutBodies returns an event's JSON without its bodies, and these: of several
+// the last.
+func cutBodies(item []byte) (rest, request, response []byte, ok bool) {
+	rest = []byte{'{'}
+	t := text{in: item}
+	for key, ok := t.enter(); ok; key, ok = t.next() {
+		switch key {
+		case "requestObject":
+			request = t.rawBody()
+		case "responseObject":
+			response = t.rawBody()
+		default:
+			rest = append(appendRestKey(rest, key), t.raw()...)
+		}
+	}
+	t.end()
+	return append(rest, '}'), request, response, !t.odd
+}
+
+// unknown returns a body as the API server's reader does.
+func unknown(body []byte) *runtime.Unknown {
+	if body == nil || string(body) == "null" {
+		return nil
+	}
+	return &runtime.Unknown{Raw: body, ContentType: runtime.ContentTypeJSON}
+}
+
+func isTooDeep(err error) bool {
+	syntax, _ := kjson.SyntaxErrorOffset(err)
+	return syntax && strings.Contains(err.Error(), "max depth")
 }
 
 var (
@@ -57,7 +105,7 @@ func itemError(item []byte, err error) *ItemError {
 	var wrongType *json.UnmarshalTypeError
 	syntax, offset := kjson.SyntaxErrorOffset(err)
 	switch {
-	case syntax && strings.Contains(err.Error(), "max depth"):
+	case isTooDeep(err):
 		broken.Reason, broken.At, broken.Err = ReasonDepth, offset, errTooDeep
 	case syntax:
 		broken.Reason, broken.At, broken.Err = ReasonSyntax, offset, err

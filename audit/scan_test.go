@@ -164,11 +164,39 @@ func TestScanDepth(t *testing.T) {
 	}
 	lists := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	objects := func(n int) string { return strings.Repeat(`{"":`, n) + "1" + strings.Repeat("}", n) }
-	f("lists in a body", func(n int) string { return `{"requestObject":` + lists(n-1) + `}` })
-	f("objects in a body", func(n int) string { return `{"responseObject":` + objects(n-1) + `}` })
 	f("unknown member", func(n int) string { return `{"x":` + lists(n-1) + `}` })
 	f("unknown member of user", func(n int) string { return `{"user":{"x":` + objects(n-2) + `}}` })
 	f("details", func(n int) string { return `{"responseStatus":{"details":{"x":` + lists(n-3) + `}}}` })
+}
+
+// A body may be as deep as an API server takes it: who sends it does not keep its
+// event from being read, redacted and identified, in whatever spelling.
+func TestScanDeepBodies(t *testing.T) {
+	r := testReducer(t, DefaultEventBytes)
+	f := func(name, body, tooDeep string) {
+		t.Helper()
+		for _, form := range []string{`{"verb":"patch","requestObject":@}`, `{"verb":"x","verb":"patch","requestObject":{},"requestObject":@,"unknown":[1]}`} {
+			item := strings.ReplaceAll(form, "@", body)
+			e := mustScan(t, item)
+			if e.Verb != "patch" || string(e.RequestObject) != body || e.ResponseObject != nil {
+				t.Errorf("%s: verb %q, %d bytes of body", name, e.Verb, len(e.RequestObject))
+			}
+			if again := mustScan(t, string(AppendJSON(nil, e))); again.ID("c") != e.ID("c") {
+				t.Errorf("%s: written and read again, it is another event", name)
+			}
+			if _, how, err := r.Reduce([]byte(item), e); err != nil || how != NotReduced || len(e.RequestObject) < len(body) {
+				t.Errorf("%s: reduced by %q to %d bytes of %d, %v", name, how, len(e.RequestObject), len(body), err)
+			}
+			var broken *ItemError
+			if err := Scan([]byte(strings.ReplaceAll(form, "@", tooDeep)), new(Event)); !errors.As(err, &broken) || broken.Reason != ReasonDepth {
+				t.Errorf("%s, too deep: %v", name, err)
+			}
+		}
+	}
+	lists := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	objects := func(n int) string { return strings.Repeat(`{"":`, n) + `"https://u:p@h"` + strings.Repeat("}", n) }
+	f("lists", lists(MaxDepth), lists(MaxDepth+1))
+	f("objects", objects(MaxDepth), objects(MaxDepth+1))
 }
 
 // The limits that keep one pass linear must not change the meaning.

@@ -10,7 +10,9 @@ import (
 )
 
 // MaxDepth is how deep the objects and lists of one event may nest, the event
-// itself being the first: the limit of the API server's own reader.
+// itself being the first: the limit of the API server's own reader. Its bodies
+// count by themselves, as they did when the API server took them: whoever sends
+// one as deep as that must not keep its event from being read.
 const MaxDepth = 10_000
 
 // text reads JSON from one buffer, strictly as RFC 8259 writes it, and keeps
@@ -125,6 +127,15 @@ func (t *text) raw() []byte {
 		return nil
 	}
 	return t.in[start:t.pos:t.pos]
+}
+
+// rawBody is raw for a body, which may nest as deep as an event.
+func (t *text) rawBody() []byte {
+	depth := t.depth
+	t.depth = 0
+	raw := t.raw()
+	t.depth = depth
+	return raw
 }
 
 // skip reads one value of any kind.
