@@ -196,13 +196,16 @@ func (w *Windows) shrink(dst []Draft) []Draft {
 	return dst
 }
 
-// dueHeap orders keys by when they are due, then by id.
+// before reports whether a key is due before another, or as it and of a lesser id.
+func before(a, b *key) bool {
+	return cmp.Or(cmp.Compare(a.due, b.due), slices.Compare(a.id[:], b.id[:])) < 0
+}
+
+// dueHeap orders keys by when they are due.
 type dueHeap []*key
 
-func (h dueHeap) Len() int { return len(h) }
-func (h dueHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].due, h[j].due), slices.Compare(h[i].id[:], h[j].id[:])) < 0
-}
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return before(h[i], h[j]) }
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].dueIndex, h[j].dueIndex = int32(i), int32(j)

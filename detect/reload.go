@@ -39,8 +39,10 @@ func (w *Windows) SetRules(set *rules.Set, dst []Draft) []Draft {
 
 // Gone returns why no finding is made of a match, "" if one may be: its rule is
 // not in the set, or was another when it matched.
-func (w *Windows) Gone(m *Match) Reason {
-	rule := w.set.Rule(m.Rule)
+func (w *Windows) Gone(m *Match) Reason { return gone(w.set, m) }
+
+func gone(set *rules.Set, m *Match) Reason {
+	rule := set.Rule(m.Rule)
 	switch {
 	case rule == nil:
 		return ReasonRuleRemoved

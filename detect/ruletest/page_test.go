@@ -127,7 +127,7 @@ func (e *example) scanned(t *testing.T) []pageFinding {
 func (e *example) streamed(t *testing.T) []pageFinding {
 	t.Helper()
 	set := &rules.Set{Rules: []*rules.Rule{e.rule}}
-	matcher, windows := detect.NewMatcher(set), detect.NewWindows(set, detect.Limits{})
+	matcher, windows := detect.NewMatcher(set), detect.NewSharded(set, detect.Limits{})
 	var log detect.Memory
 	var drafts []detect.Draft
 	var newest time.Time

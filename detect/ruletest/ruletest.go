@@ -46,7 +46,7 @@ func Run(r *rules.Rule) []Result {
 func run(r *rules.Rule, t *rules.Test) error {
 	set := &rules.Set{Rules: []*rules.Rule{r}}
 	matcher := detect.NewMatcher(set)
-	windows := detect.NewWindows(set, detect.Limits{})
+	windows := detect.NewSharded(set, detect.Limits{})
 	var log detect.Memory
 	var drafts []detect.Draft
 	var notes string

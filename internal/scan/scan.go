@@ -69,7 +69,7 @@ type Blindness struct {
 type Scanner struct {
 	config  Config
 	matcher *detect.Matcher
-	windows *detect.Windows
+	windows *detect.Sharded
 	event   audit.Event // the one at hand
 	matches []detect.Match
 	times   []time.Time // of the batch at hand
@@ -85,7 +85,7 @@ func New(c Config) *Scanner {
 	return &Scanner{
 		config:  c,
 		matcher: detect.NewMatcher(c.Rules),
-		windows: detect.NewWindows(c.Rules, detect.Limits{}),
+		windows: detect.NewSharded(c.Rules, detect.Limits{}),
 		summary: Summary{
 			Skipped:  map[string]int64{},
 			Blind:    map[Blindness]int64{},

@@ -185,7 +185,7 @@ func (p *pipeline) closedOf(want int, of func(detect.Finding) bool) map[detect.F
 // scanned is what one pass over the events finds, without log or stages.
 func scanned(t *testing.T, set *rules.Set, events []topic.Event) []detect.Finding {
 	t.Helper()
-	matcher, windows := detect.NewMatcher(set), detect.NewWindows(set, detect.Limits{})
+	matcher, windows := detect.NewMatcher(set), detect.NewSharded(set, detect.Limits{})
 	var log detect.Memory
 	for i := range events {
 		var e audit.Event

@@ -115,7 +115,7 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 type windowRun struct {
 	stage    *Windowing
 	set      *rules.Set
-	windows  *detect.Windows
+	windows  *detect.Sharded
 	position int64 // findings of records before it were announced already
 	horizon  int64 // matches before it are not needed any more
 	end      int64 // of the log, when it was taken over
@@ -138,7 +138,7 @@ func (s *Windowing) newRun(claim stream.Claim) (*windowRun, error) {
 	run := &windowRun{
 		stage:    s,
 		set:      set,
-		windows:  detect.NewWindows(set, s.limits),
+		windows:  detect.NewSharded(set, s.limits),
 		position: position.Offset,
 		horizon:  position.Offset,
 		end:      claim.End(),

@@ -1,7 +1,6 @@
 package topic
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -11,10 +10,6 @@ import (
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/stream"
 )
-
-// Shards is how many virtual shards the keys of findings are spread over. It is
-// fixed for good: state belongs to a shard, whichever process holds it.
-const Shards = 64
 
 // KindMatch and KindProgress are the kinds of records in Matches.
 const (
@@ -33,16 +28,11 @@ type Match struct {
 	Match    detect.Match
 }
 
-// shard returns the virtual shard of a fingerprint.
-func shard(f detect.Fingerprint) int {
-	return int(binary.BigEndian.Uint16(f[:2]) % Shards)
-}
-
 // ShardsOf returns the virtual shards whose matches are in a partition of
 // Matches, of so many.
 func ShardsOf(partition, partitions int) []int {
 	var shards []int
-	for s := partition; s < Shards; s += partitions {
+	for s := partition; s < detect.Shards; s += partitions {
 		shards = append(shards, s)
 	}
 	return shards
@@ -67,7 +57,7 @@ func (m *Match) Record(partitions int) (stream.Record, error) {
 		}
 		fingerprint := m.Match.Fingerprint()
 		r.Key, r.Value = fingerprint[:], value
-		r.Partition = shard(fingerprint) % partitions
+		r.Partition = fingerprint.Shard() % partitions
 	}
 	return r, nil
 }

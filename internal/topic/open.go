@@ -112,7 +112,7 @@ func compare(a, b detect.Fingerprint) int { return slices.Compare(a[:], b[:]) }
 // Abandoned reports whether nobody will ever close an open finding of a
 // fingerprint, rule and version that was announced before o, and why.
 func (o *Open) Abandoned(f detect.Fingerprint, rule rules.RuleID, version string) (detect.Reason, bool) {
-	if findingPartition(f, o.Partitions) != o.Partition || !slices.Contains(o.Shards, shard(f)) || compare(f, o.From) < 0 || compare(f, o.To) > 0 {
+	if findingPartition(f, o.Partitions) != o.Partition || !slices.Contains(o.Shards, f.Shard()) || compare(f, o.From) < 0 || compare(f, o.To) > 0 {
 		return "", false
 	}
 	if gone := o.Gone[rule]; slices.Contains(gone.Versions, version) {

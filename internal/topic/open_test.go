@@ -31,7 +31,7 @@ func TestOpenRecords(t *testing.T) {
 		shards := ShardsOf(1, 2)
 		var held []detect.Fingerprint
 		for i, x := range all {
-			if i%2 == 0 && slices.Contains(shards, shard(x)) {
+			if i%2 == 0 && slices.Contains(shards, x.Shard()) {
 				held = append(held, x)
 			}
 		}
@@ -64,7 +64,7 @@ func TestOpenRecords(t *testing.T) {
 				}
 			}
 			wantLost, wantRemoved := 0, 0
-			if slices.Contains(shards, shard(x)) {
+			if slices.Contains(shards, x.Shard()) {
 				wantRemoved = 1
 				if _, found := slices.BinarySearchFunc(held, x, compare); !found {
 					wantLost = 1
@@ -103,7 +103,7 @@ func TestShardsOf(t *testing.T) {
 		all = append(all, ShardsOf(p, 3)...)
 	}
 	slices.Sort(all)
-	want := make([]int, Shards)
+	want := make([]int, detect.Shards)
 	for i := range want {
 		want[i] = i
 	}

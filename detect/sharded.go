@@ -1,0 +1,166 @@
+package detect
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/rules"
+)
+
+// Shards is how many virtual shards the keys of findings are spread over. It is
+// fixed for good: state and its bounds belong to a shard, whichever process
+// holds it and however many others it holds.
+const Shards = 64
+
+// Shard returns the virtual shard of a rule and key.
+func (f Fingerprint) Shard() int { return int(binary.BigEndian.Uint16(f[:2]) % Shards) }
+
+// Sharded are the [Windows] of any of the shards, each with its part of the
+// bounds: what is given up for room in one does not depend on the others. It is
+// used by one goroutine.
+type Sharded struct {
+	set       *rules.Set
+	limits    Limits // of a shard
+	watermark time.Time
+	shards    [Shards]*Windows // nil: no match of it was seen
+}
+
+// NewSharded returns the windows of a set's rules; limits are those of all
+// shards together.
+func NewSharded(set *rules.Set, limits Limits) *Sharded {
+	limits = limits.withDefaults()
+	limits.KeysPerRule = (limits.KeysPerRule + Shards - 1) / Shards
+	limits.Bytes = (limits.Bytes + Shards - 1) / Shards
+	return &Sharded{set: set, limits: limits}
+}
+
+// Add is [Windows.Add] of the match's shard.
+func (s *Sharded) Add(m *Match, offset int64, dst []Draft) []Draft {
+	n := m.Fingerprint().Shard()
+	if s.shards[n] == nil {
+		s.shards[n] = NewWindows(s.set, s.limits)
+		s.shards[n].watermark = s.watermark
+	}
+	return s.shards[n].Add(m, offset, dst)
+}
+
+// Advance is [Windows.Advance] of all shards.
+func (s *Sharded) Advance(watermark time.Time, dst []Draft) []Draft {
+	if !watermark.After(s.watermark) {
+		return dst
+	}
+	s.watermark = watermark
+	for w := range s.seen {
+		w.watermark = watermark
+	}
+	for {
+		w := s.next()
+		if w == nil {
+			return dst
+		}
+		dst = w.end(w.due[0], dst)
+	}
+}
+
+// next returns the shard with the key that is due first, nil if none is.
+func (s *Sharded) next() *Windows {
+	var first *Windows
+	for w := range s.seen {
+		if len(w.due) > 0 && w.due[0].due <= w.mark() && (first == nil || before(w.due[0], first.due[0])) {
+			first = w
+		}
+	}
+	return first
+}
+
+// seen calls yield with each shard that has windows.
+func (s *Sharded) seen(yield func(*Windows) bool) {
+	for _, w := range s.shards {
+		if w != nil && !yield(w) {
+			return
+		}
+	}
+}
+
+// Finish is [Windows.Finish] of all shards.
+func (s *Sharded) Finish(dst []Draft) []Draft {
+	newest := int64(math.MinInt64)
+	for w := range s.seen {
+		newest = max(newest, w.newest)
+	}
+	if newest != math.MinInt64 {
+		dst = s.Advance(time.UnixMicro(newest), dst)
+	}
+	type held struct {
+		w *Windows
+		k *key
+	}
+	var open []held
+	for w := range s.seen {
+		for k := range w.keys.all() {
+			open = append(open, held{w, k})
+		}
+	}
+	slices.SortFunc(open, func(a, b held) int { return slices.Compare(a.k.id[:], b.k.id[:]) })
+	for _, h := range open {
+		dst = h.w.closeAll(h.k, dst)
+		h.w.forget(h.k)
+	}
+	return dst
+}
+
+// SetRules is [Windows.SetRules] of all shards.
+func (s *Sharded) SetRules(set *rules.Set, dst []Draft) []Draft {
+	s.set = set
+	for w := range s.seen {
+		dst = w.SetRules(set, dst)
+	}
+	return dst
+}
+
+// Gone is [Windows.Gone].
+func (s *Sharded) Gone(m *Match) Reason { return gone(s.set, m) }
+
+// Open is [Windows.Open] of all shards.
+func (s *Sharded) Open() []Fingerprint {
+	var open []Fingerprint
+	for w := range s.seen {
+		open = append(open, w.Open()...)
+	}
+	slices.SortFunc(open, func(a, b Fingerprint) int { return slices.Compare(a[:], b[:]) })
+	return open
+}
+
+// Horizon returns where the log must be replayed from to restore what is held
+// in any shard, or next if there is nothing.
+func (s *Sharded) Horizon(next int64) Point {
+	first := Point{Offset: next, Watermark: s.watermark}
+	for w := range s.seen {
+		if p := w.Horizon(next); p.Offset < first.Offset {
+			first = p
+		}
+	}
+	return first
+}
+
+// Resume makes windows that have seen nothing yet start at a point of the log.
+func (s *Sharded) Resume(p Point) { s.watermark = p.Watermark }
+
+// Stats returns the counts of all shards.
+func (s *Sharded) Stats() Stats {
+	var sum Stats
+	for w := range s.seen {
+		one := w.Stats()
+		sum.Live += one.Live
+		sum.Keys += one.Keys
+		sum.Bytes += one.Bytes
+		sum.Evicted += one.Evicted
+		sum.Full += one.Full
+		sum.Unknown += one.Unknown
+		sum.Changed += one.Changed
+		sum.Late += one.Late
+	}
+	return sum
+}
