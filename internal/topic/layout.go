@@ -1,5 +1,7 @@
 package topic
 
+import "github.com/klaxon-dev/klaxon/detect"
+
 // maxFew is how many partitions the topics with few records have at the most.
 const maxFew = 12
 
@@ -9,7 +11,7 @@ const maxFew = 12
 func Layout(events int) map[string]int {
 	return map[string]int{
 		Events:      events,
-		Matches:     min(events, Shards), // a shard is in one partition
+		Matches:     min(events, detect.Shards), // a shard is in one partition
 		Findings:    min(events, maxFew),
 		DeadLetters: min(events, maxFew),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,9 +15,8 @@ import (
 
 // Times of groups.
 const (
-	heartbeats       = time.Second
-	rebalanceTimeout = 30 * time.Second // how long members may take to meet again
-	joinBackoff      = time.Second
+	heartbeats  = time.Second
+	joinBackoff = time.Second
 )
 
 // member is one call of Consume: a member of a group.
@@ -75,7 +75,7 @@ func (m *member) run() error {
 		GroupBalancers:    []kafka.GroupBalancer{&m.balancer},
 		HeartbeatInterval: heartbeats,
 		SessionTimeout:    m.log.config.SessionTimeout,
-		RebalanceTimeout:  rebalanceTimeout,
+		RebalanceTimeout:  2 * m.log.config.SessionTimeout, // how long members may take to meet again
 		JoinGroupBackoff:  joinBackoff,
 		Timeout:           callTimeout,
 	})
@@ -84,14 +84,21 @@ func (m *member) run() error {
 	}
 	var watching sync.WaitGroup
 	watching.Go(m.watch)
+	without := backoff{} // a generation
 	for m.ctx.Err() == nil {
 		generation, err := group.Next(m.ctx)
 		switch {
 		case m.ctx.Err() != nil:
 		case err != nil:
 			m.log.metrics.groupErrors.WithLabelValues(m.topic, m.group).Inc()
-			m.log.logger.Warn("the group has no generation yet", "topic", m.topic, "group", m.group, "error", err)
+			level := slog.LevelDebug // a coordinator that moves, or is only coming
+			if without.lasted() > alarmAfter {
+				level = slog.LevelError
+			}
+			m.log.logger.Log(m.ctx, level, "the group cannot be joined: trying on", "topic", m.topic, "group", m.group, "error", err)
+			_ = without.wait(m.ctx)
 		default:
+			without = backoff{}
 			m.begin(generation)
 		}
 	}

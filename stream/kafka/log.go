@@ -48,6 +48,9 @@ type Log struct {
 
 var _ stream.Log = (*Log)(nil)
 
+// errNoTopic is the cause of an Open without a topic.
+var errNoTopic = errors.New("there is no topic")
+
 // errClosed is the cause of a call of a log that is closed.
 var errClosed = errors.New("the log is closed")
 
@@ -107,7 +110,7 @@ func (l *Log) lookUp(ctx context.Context, topics []string) (map[string]int, erro
 	var missing []error
 	for i, t := range answer.Topics {
 		if t.Error != nil {
-			missing = append(missing, fmt.Errorf("topic %s: %w: run 'klaxon kafka init'", t.Name, t.Error))
+			missing = append(missing, fmt.Errorf("%w %s (%w): run 'klaxon kafka init'", errNoTopic, t.Name, t.Error))
 			continue
 		}
 		partitions[topics[i]] = len(t.Partitions)

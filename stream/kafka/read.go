@@ -67,6 +67,7 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 		if err := c.explain(ctx, from, err, retry.lasted()); err != nil {
 			return nil, err
 		}
+		c.member.log.logger.Debug("a partition could not be read", "topic", c.member.topic, "partition", c.partition, "offset", from, "error", err)
 		c.member.log.metrics.fetchErrors.WithLabelValues(c.member.topic, c.member.group).Inc()
 		if retry.lasted() > alarmAfter && !alarmed {
 			alarmed = true

@@ -28,11 +28,20 @@ func Name(t testing.TB) string {
 	return name[:min(len(name), 40)] + "-" + strings.ToLower(rand.Text()[:8])
 }
 
-// Topic makes a topic with so many partitions, on as many brokers as there are,
-// and returns its name. Settings are key=value. The topic stays.
+// Topic makes a topic with a name of its own and so many partitions, on as many
+// brokers as there are, and returns its name. Settings are key=value. The topic
+// stays.
 func (c *Cluster) Topic(t testing.TB, partitions int, settings ...string) string {
 	t.Helper()
-	topic := kafka.TopicConfig{Topic: Name(t), NumPartitions: partitions, ReplicationFactor: len(c.nodes)}
+	name := Name(t)
+	c.Make(t, name, partitions, settings...)
+	return name
+}
+
+// Make makes a topic as Topic does, with a name.
+func (c *Cluster) Make(t testing.TB, name string, partitions int, settings ...string) {
+	t.Helper()
+	topic := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: len(c.nodes)}
 	for _, setting := range settings {
 		key, value, _ := strings.Cut(setting, "=")
 		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
@@ -40,7 +49,6 @@ func (c *Cluster) Topic(t testing.TB, partitions int, settings ...string) string
 	if err := c.createTopic(topic); err != nil {
 		t.Fatalf("create topic %s: %v", topic.Topic, err)
 	}
-	return topic.Topic
 }
 
 // createTopic returns when the topic can be written to. A broker that has just

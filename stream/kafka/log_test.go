@@ -1,0 +1,78 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/stream"
+	"github.com/klaxon-dev/klaxon/stream/kafka/kafkatest"
+	"github.com/klaxon-dev/klaxon/stream/streamtest"
+)
+
+func TestConformance(t *testing.T) {
+	streamtest.Run(t, func(t *testing.T, c streamtest.Config) func() stream.Log {
+		l := newLab(t, shared.Cluster(t), c.Topics)
+		l.config.MaxRecordBytes = c.MaxRecordBytes
+		return func() stream.Log { return l.open() }
+	})
+}
+
+// lab is a place in a cluster for one test.
+type lab struct {
+	*testing.T
+	config Config
+	topics []string
+}
+
+func newLab(t *testing.T, cluster *kafkatest.Cluster, topics map[string]int, settings ...string) *lab {
+	t.Helper()
+	l := &lab{T: t, config: Config{
+		Brokers: cluster.Bootstrap(), Prefix: kafkatest.Name(t), SingleBroker: true, SessionTimeout: 6 * time.Second,
+	}}
+	settings = append([]string{"max.message.bytes=9437184", "message.timestamp.type=LogAppendTime"}, settings...)
+	for topic, partitions := range topics {
+		cluster.Make(t, l.config.Topic(topic), partitions, settings...)
+		l.topics = append(l.topics, topic)
+	}
+	slices.Sort(l.topics)
+	return l
+}
+
+// open opens a log that the test's end closes.
+func (l *lab) open() *Log {
+	l.Helper()
+	log, err := Open(l.Context(), l.config, Options{Topics: l.topics, Logger: slog.New(slog.NewTextHandler(l.Output(), nil))})
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { _ = log.Close() })
+	return log
+}
+
+func TestOpenNamesMissingTopics(t *testing.T) {
+	l := newLab(t, shared.Cluster(t), map[string]int{"events": 1})
+	_, err := Open(t.Context(), l.config, Options{Topics: []string{"events", "matches"}, Logger: slog.New(slog.DiscardHandler)})
+	if err == nil || !errors.Is(err, errNoTopic) {
+		t.Errorf("open without a topic: %v", err)
+	}
+}
+
+// waitFor polls until f holds.
+func waitFor(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("it never came that %s", what)
+		}
+	}
+}
