@@ -23,6 +23,7 @@ type Draft struct {
 	Count       int64 // distinct requests
 	Distinct    int64 // distinct values, where the window counts them
 	Saturated   bool
+	Degraded    bool
 	Refs        []Ref // the events that it lists, in order of time; never empty
 
 	bucket int64
@@ -69,6 +70,7 @@ func (w *Windows) draft(k *key, b *bucket) Draft {
 		Count:       int64(len(s.requests)) + int64(b.dropped),
 		Distinct:    int64(len(s.values)),
 		Saturated:   b.saturated,
+		Degraded:    w.degraded(k, b, s.listed),
 		Refs:        k.list(s.listed),
 		bucket:      bucketNumber(b.start, k.of.rule.Suppress),
 	}
@@ -129,6 +131,7 @@ func (d *Draft) Finding(read func(offset int64) (*Match, error)) (Finding, error
 		Reason:      d.Reason,
 		Revision:    d.Revision,
 		Saturated:   d.Saturated,
+		Degraded:    d.Degraded,
 		Shadow:      rule.Mode == rules.ModeShadow,
 	}
 	for i, ref := range d.Refs {

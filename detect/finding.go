@@ -95,6 +95,9 @@ type Finding struct {
 	// Saturated says that members were left out of the count's bookkeeping:
 	// Count is then an upper estimate.
 	Saturated bool `json:"saturated,omitempty"`
+	// Degraded says that events of its time were lost before they were read: it
+	// may count too few, and others may be missing.
+	Degraded bool `json:"degraded,omitempty"`
 	// Shadow says that the rule is tried out: the finding is never routed.
 	Shadow bool `json:"shadow,omitempty"`
 	// Reason says why it closed early, if it did.

@@ -24,6 +24,7 @@ type Sharded struct {
 	set       *rules.Set
 	limits    Limits // of a shard
 	watermark time.Time
+	holes     holes
 	shards    [Shards]*Windows // nil: no match of it was seen
 }
 
@@ -41,7 +42,7 @@ func (s *Sharded) Add(m *Match, offset int64, dst []Draft) []Draft {
 	n := m.Fingerprint().Shard()
 	if s.shards[n] == nil {
 		s.shards[n] = NewWindows(s.set, s.limits)
-		s.shards[n].watermark = s.watermark
+		s.shards[n].watermark, s.shards[n].holes = s.watermark, s.holes
 	}
 	return s.shards[n].Add(m, offset, dst)
 }
@@ -144,6 +145,20 @@ func (s *Sharded) Horizon(next int64) Point {
 	}
 	return first
 }
+
+// Lost notes that events were lost: findings that they may have been of say so.
+func (s *Sharded) Lost(h Hole) {
+	s.holes = s.holes.add(h).since(s.watermark.Add(-holeKept))
+	for w := range s.seen {
+		w.holes = s.holes
+	}
+}
+
+// holeKept is how long a hole matters: no bucket and no stretch is longer.
+const holeKept = 24 * time.Hour
+
+// Holes returns what Lost was told, as far as it still matters.
+func (s *Sharded) Holes() []Hole { return s.holes.since(s.watermark.Add(-holeKept)) }
 
 // Resume makes windows that have seen nothing yet start at a point of the log.
 func (s *Sharded) Resume(p Point) { s.watermark = p.Watermark }

@@ -49,6 +49,7 @@ type Windows struct {
 	places    places
 	stretches stretches
 	scratch   scratch
+	holes     holes
 	bytes     int64
 
 	live               int

@@ -92,6 +92,13 @@ func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 		if err != nil {
 			return err
 		}
+		if in.hole != nil {
+			gaps, err := batch.gap(in.hole)
+			if err != nil {
+				return err
+			}
+			out = append(gaps, out...)
+		}
 		if err := s.out.append(ctx, topic.Matches, out); err != nil {
 			return endOf(ctx, err)
 		}
@@ -195,6 +202,22 @@ func (b *matchBatch) count(cluster audit.ClusterID) {
 			b.stage.logger.Debug("a rule could not be evaluated", "rule", n.Rule, "error", n.Err)
 		}
 	}
+}
+
+// gap tells every partition what was lost.
+func (b *matchBatch) gap(h *hole) ([]stream.Record, error) {
+	events := h.events()
+	partitions := b.stage.out.log.Partitions(topic.Matches)
+	out := make([]stream.Record, partitions)
+	for p := range out {
+		var err error
+		out[p], err = (&topic.Match{Kind: topic.KindGap, Source: b.source, Sources: b.sources, From: events.From, Received: events.To}).Record(partitions)
+		if err != nil {
+			return nil, err
+		}
+		out[p].Partition = p
+	}
+	return out, nil
 }
 
 // tell adds how far the sources' time has come, to every partition.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
@@ -55,9 +56,15 @@ type reader struct {
 	logger *slog.Logger
 	lost   func(records int64)
 	next   int64
+	newest time.Time // when the log took the last record that was read, zero if none was
+	hole   *hole     // before what was read last
 }
 
+// hole is what a reader stepped over: records that the log took between two times.
+type hole struct{ from, to time.Time }
+
 func (r *reader) read(ctx context.Context) ([]stream.Record, error) {
+	r.hole = nil
 	for {
 		records, err := r.claim.Read(ctx, r.next, readBytes)
 		var gap *stream.GapError
@@ -66,12 +73,27 @@ func (r *reader) read(ctx context.Context) ([]stream.Record, error) {
 				"topic", gap.Topic, "partition", gap.Partition, "from", gap.From, "to", gap.To)
 			r.lost(gap.To - r.next)
 			r.next = gap.To
+			r.hole = &hole{from: r.newest}
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		r.next = records[len(records)-1].Offset + 1
+		if r.hole != nil {
+			r.hole.to = records[0].Time
+		}
+		last := &records[len(records)-1]
+		r.next, r.newest = last.Offset+1, last.Time
 		return records, nil
 	}
+}
+
+// events returns the event times that what was lost may have had: events come
+// late, and their clocks may be ahead.
+func (h *hole) events() detect.Hole {
+	e := detect.Hole{From: h.from, To: h.to.Add(detect.MaxClockSkew)}
+	if !e.From.IsZero() {
+		e.From = e.From.Add(-detect.Lateness)
+	}
+	return e
 }

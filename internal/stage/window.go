@@ -75,6 +75,7 @@ func (s *Windowing) SetRules(set *rules.Set) { s.set.Store(set) }
 type note struct {
 	Horizon *detect.Point `json:"horizon,omitempty"`
 	Clock   *clockNote    `json:"clock,omitempty"`
+	Holes   []detect.Hole `json:"holes,omitempty"`
 }
 
 // Handle consumes one partition of the topic Matches until ctx ends. It begins
@@ -93,6 +94,9 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 		records, err := in.read(ctx)
 		if err != nil {
 			return endOf(ctx, err)
+		}
+		if in.hole != nil {
+			run.windows.Lost(in.hole.events())
 		}
 		if err := run.take(ctx, records); err != nil {
 			return endOf(ctx, err)
@@ -159,6 +163,9 @@ func (s *Windowing) newRun(claim stream.Claim) (*windowRun, error) {
 		run.horizon = n.Horizon.Offset
 		run.windows.Resume(*n.Horizon)
 	}
+	for _, h := range n.Holes {
+		run.windows.Lost(h)
+	}
 	first := tick{offset: run.horizon}
 	if n.Clock != nil {
 		var err error
@@ -178,7 +185,7 @@ func (r *windowRun) reached(next int64) (stream.Position, error) {
 		r.ticks = ticks{{offset: next, clock: r.clock.clone()}}
 	}
 	r.ticks = r.ticks.since(horizon.Offset)
-	metadata, err := json.Marshal(note{Horizon: &horizon, Clock: newClockNote(r.ticks[0])})
+	metadata, err := json.Marshal(note{Horizon: &horizon, Clock: newClockNote(r.ticks[0]), Holes: r.windows.Holes()})
 	if err != nil {
 		return stream.Position{}, err
 	}
@@ -206,6 +213,8 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 			if mark := r.clock.heard(&m); records[i].Offset >= r.horizon {
 				r.said = r.windows.Advance(mark, r.said)
 			}
+		case m.Kind == topic.KindGap:
+			r.windows.Lost(detect.Hole{From: m.From, To: m.Received})
 		case records[i].Offset < r.horizon:
 		default:
 			r.missed(&m.Match)

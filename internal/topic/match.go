@@ -15,16 +15,18 @@ import (
 const (
 	KindMatch    Kind = "match"
 	KindProgress Kind = "progress" // the sources' time has come as far as Received
+	KindGap      Kind = "gap"      // events from From to Received were lost before they were matched
 )
 
 // Match is a record of the topic Matches. A progress record has only Source,
-// Sender and Received.
+// Sender and Received, a gap only Source, From and Received.
 type Match struct {
 	Kind     Kind
 	Source   int       // the partition of Events that it comes from
 	Sources  int       // how many partitions Events has
 	Sender   string    // the ingest process that received the event
 	Received time.Time // when
+	From     time.Time // of a gap; zero where nobody knows
 	Match    detect.Match
 }
 
@@ -39,7 +41,7 @@ func ShardsOf(partition, partitions int) []int {
 }
 
 // Record encodes m. The partition of a match is its shard modulo partitions;
-// progress goes to every partition, so the caller sets it.
+// progress and gaps go to every partition, so the caller sets it.
 func (m *Match) Record(partitions int) (stream.Record, error) {
 	r := stream.Record{
 		Headers: []stream.Header{
@@ -49,6 +51,9 @@ func (m *Match) Record(partitions int) (stream.Record, error) {
 			{Key: headerSender, Value: []byte(m.Sender)},
 			{Key: headerReceived, Value: m.Received.UTC().AppendFormat(nil, time.RFC3339Nano)},
 		},
+	}
+	if m.Kind == KindGap {
+		r.Headers = append(r.Headers, stream.Header{Key: headerFrom, Value: m.From.UTC().AppendFormat(nil, time.RFC3339Nano)})
 	}
 	if m.Kind == KindMatch {
 		value, err := json.Marshal(&m.Match)
@@ -80,6 +85,10 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 	m.Received = received
 	switch m.Kind {
 	case KindProgress:
+	case KindGap:
+		if m.From, err = time.Parse(time.RFC3339Nano, string(r.Header(headerFrom))); err != nil {
+			return m, fmt.Errorf("header %s: %w", headerFrom, err)
+		}
 	case KindMatch:
 		if err := json.Unmarshal(r.Value, &m.Match); err != nil {
 			return m, fmt.Errorf("match: %w", err)

@@ -33,6 +33,7 @@ const (
 	headerSender   = "sender"
 	headerReceived = "received"
 	headerSource   = "source"
+	headerFrom     = "from"
 )
 
 // ErrVersion is the cause of a decoding that met a newer major version.
