@@ -50,6 +50,12 @@ func TestReadyz(t *testing.T) {
 	f(503, `{"log":"ok","serve":"starting"}`)
 	h.serving()
 	f(200, `{"log":"ok"}`)
+	said := ""
+	h.note("noisy_rules", func() string { return said })
+	f(200, `{"log":"ok"}`)
+	said = "loud 50 %"
+	f(200, `{"log":"ok","noisy_rules":"loud 50 %"}`)
+	said = ""
 	h.stopping()
 	f(503, `{"log":"ok","serve":"stopping"}`)
 }

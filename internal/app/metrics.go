@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -82,12 +83,23 @@ type health struct {
 	fatal  func() error
 	checks map[string]func(context.Context) error
 	phase  atomic.Value // string: starting, ok or stopping
+
+	mu    sync.Mutex
+	notes map[string]func() string
 }
 
 func newHealth(fatal func() error, checks map[string]func(context.Context) error) *health {
-	h := &health{checks: checks, fatal: fatal}
+	h := &health{checks: checks, fatal: fatal, notes: map[string]func() string{}}
 	h.phase.Store("starting")
 	return h
+}
+
+// note adds to the answer what is worth saying and no reason to ask another
+// process, when it is not "".
+func (h *health) note(name string, say func() string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notes[name] = say
 }
 
 func (h *health) live(w http.ResponseWriter, _ *http.Request) {
@@ -114,6 +126,13 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			code = http.StatusServiceUnavailable
 		}
 	}
+	h.mu.Lock()
+	for name, say := range h.notes {
+		if text := say(); text != "" {
+			status[name] = text
+		}
+	}
+	h.mu.Unlock()
 	if phase := h.phase.Load().(string); phase != "ok" {
 		status["serve"] = phase
 		code = http.StatusServiceUnavailable

@@ -42,6 +42,7 @@ func (a *App) consumers(log stream.Producer, db *store.Store) []consumer {
 	if a.config.Roles.Has(RoleMatch) {
 		matching := stage.NewMatching(a.rules.set, log, logger, a.registry)
 		use = append(use, matching.SetRules)
+		a.health.note("noisy_rules", matching.Noisy)
 		all = append(all, consumer{"match", topic.Events, groupMatch, matching.Handle})
 	}
 	if a.rules != nil {

@@ -26,6 +26,7 @@ type Matching struct {
 	out     appender
 	logger  *slog.Logger
 	metrics *matchMetrics
+	noisy   *noisy
 }
 
 type matchMetrics struct {
@@ -56,10 +57,12 @@ func NewMatching(set *rules.Set, log stream.Producer, logger *slog.Logger, reg p
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_match_append_retries_total", Help: "Appends that were tried again because the log took no records."},
 			[]string{"topic"}),
 	}
-	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.excepted, m.blind, m.retries)
+	noisy := newNoisy()
+	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.excepted, m.blind, m.retries, noisy.share)
 	s := &Matching{
 		logger:  logger,
 		metrics: m,
+		noisy:   noisy,
 		out: appender{log: log, logger: logger, backoffs: defaultBackoffs,
 			retries: func(topic string) { m.retries.WithLabelValues(topic).Inc() }},
 	}
@@ -72,6 +75,9 @@ func NewMatching(set *rules.Set, log stream.Producer, logger *slog.Logger, reg p
 // that it does not have. It is safe for concurrent use.
 func (s *Matching) SetRules(set *rules.Set) { s.set.Store(set) }
 
+// Noisy names the rules that match too much, "" if there are none.
+func (s *Matching) Noisy() string { return s.noisy.String() }
+
 // Handle consumes one partition of the topic Events until ctx ends.
 func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 	in := reader{claim: claim, logger: s.logger, next: claim.Position().Offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
@@ -81,6 +87,7 @@ func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 		sources:  s.out.log.Partitions(topic.Events),
 		progress: map[string]time.Time{},
 		told:     map[string]time.Time{},
+		counts:   map[rules.RuleID]int64{},
 	}
 	for {
 		records, err := in.read(ctx)
@@ -127,6 +134,7 @@ type matchBatch struct {
 	matches  []detect.Match
 	progress map[string]time.Time // newest received time by sender
 	told     map[string]time.Time // what the windows have heard of it
+	counts   map[rules.RuleID]int64
 }
 
 // use makes a set the one that the next batch is matched against.
@@ -139,10 +147,14 @@ func (b *matchBatch) use(set *rules.Set) {
 func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 	partitions := b.stage.out.log.Partitions(topic.Matches)
 	var out []stream.Record
+	var newest time.Time // received
+	events := 0
 	for i := range records {
 		e, err := topic.DecodeEvent(&records[i])
 		if err == nil && e.Kind == topic.KindEvent {
 			err = b.one(&e)
+			newest = later(newest, e.Received)
+			events++
 		}
 		if errors.Is(err, topic.ErrVersion) {
 			return nil, fmt.Errorf("record %d of %s/%d: %w", records[i].Offset, topic.Events, b.source, err)
@@ -164,6 +176,7 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 			b.progress[e.Sender] = e.Received
 		}
 	}
+	b.stage.noisy.add(newest, events, b.counts)
 	return b.tell(out, partitions)
 }
 
@@ -189,6 +202,9 @@ func (b *matchBatch) count(cluster audit.ClusterID) {
 	m.events.Inc()
 	for i := range b.matches {
 		m.matches.WithLabelValues(string(b.matches[i].Rule)).Inc()
+		if i == 0 || b.matches[i].Rule != b.matches[i-1].Rule { // the steps of one count once
+			b.counts[b.matches[i].Rule]++
+		}
 	}
 	for _, n := range b.matcher.Notes() {
 		m.outcomes.WithLabelValues(string(n.Rule), string(n.Outcome)).Inc()
