@@ -23,7 +23,7 @@ func oneBroker(t *testing.T) Config {
 
 // adminContext ends with the test's patience.
 func adminContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -57,6 +57,20 @@ func mustInit(ctx context.Context, t *testing.T, c Config, o InitOptions, want A
 	}
 	if diff := cmp.Diff(map[string]Action{"events": want, "matches": want}, actions(topics)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// sees waits until the broker shows what it was told: it does so a little later.
+func sees(ctx context.Context, t *testing.T, a *admin, holds func(map[string]found) bool) {
+	t.Helper()
+	for {
+		now, err := a.look(ctx, layout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if holds(now) {
+			return
+		}
 	}
 }
 
@@ -126,6 +140,7 @@ func TestContradictions(t *testing.T) {
 		if err := a.alter(ctx, []Topic{{Topic: c.Topic("events"), Action: ActionAlter, Settings: map[string]string{name: value}}}); err != nil {
 			t.Fatalf("%s=%s: %v", name, value, err)
 		}
+		sees(ctx, t, a, func(now map[string]found) bool { return now[c.Topic("events")].settings[name] == value })
 	}
 	refuses := func(name, value, want string) {
 		t.Helper()
@@ -182,13 +197,7 @@ func TestPartitionsAreFixed(t *testing.T) {
 	if err != nil || answer.Errors[c.Topic("matches")] != nil {
 		t.Fatal(err, answer)
 	}
-	for there := 0; there != 5; { // brokers learn it a little later
-		now, err := a.look(ctx, layout)
-		if err != nil {
-			t.Fatal(err)
-		}
-		there = now[c.Topic("matches")].partitions
-	}
+	sees(ctx, t, a, func(now map[string]found) bool { return now[c.Topic("matches")].partitions == 5 })
 	c.Retention = 30 * 24 * time.Hour // to be altered, were it not for the partitions
 	topics, err := Init(ctx, c, layout, InitOptions{Alter: true})
 	for _, want := range []string{"matches: partitions is 5, want 2", "stream.kafka.prefix"} {
