@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/klaxon-dev/klaxon/rules"
 )
@@ -24,8 +24,9 @@ func TestNoisyRules(t *testing.T) {
 	f("before the minute has ended", "")
 	n.add(at(60), 50, map[rules.RuleID]int64{"loud": 50})
 	f("the minute after", "loud 50 %, also 8 %, busy 8 %")
-	if share := testutil.ToFloat64(n.share.WithLabelValues("loud")); share != 0.5 {
-		t.Errorf("the metric says %v", share)
+	var m dto.Metric
+	if err := n.share.WithLabelValues("loud").Write(&m); err != nil || m.GetGauge().GetValue() != 0.5 {
+		t.Errorf("the metric says %v, %v", m.GetGauge(), err)
 	}
 	n.add(at(30), 10, map[rules.RuleID]int64{"late": 10})
 	n.add(at(120), 1, nil)
