@@ -29,6 +29,7 @@ type memoryLog struct {
 	rng      *rand.Rand
 	die      float64 // the chance at each commit
 	read     int64   // as far as anybody has read
+	portion  int     // the most that was announced at once
 }
 
 var errDied = errors.New("the process died")
@@ -37,6 +38,7 @@ func (l *memoryLog) Partitions(string) int { return 1 }
 
 func (l *memoryLog) Append(_ context.Context, _ string, records []stream.Record) error {
 	l.out = append(l.out, records...)
+	l.portion = max(l.portion, len(records))
 	return nil
 }
 

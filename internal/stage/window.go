@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -227,22 +228,31 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 		}
 	}
 	r.count()
-	findings, err := r.fill(ctx)
-	if err != nil {
-		return err
+	for said := range slices.Chunk(r.said, announcedAtOnce) {
+		findings, err := r.fill(ctx, said)
+		if err != nil {
+			return err
+		}
+		if err := r.announce(ctx, findings); err != nil {
+			return err
+		}
 	}
-	return r.announce(ctx, findings)
+	return nil
 }
 
+// announcedAtOnce bounds the findings that are in memory with all that they list:
+// at the end of an hour, those of all its keys close.
+const announcedAtOnce = 100
+
 // fill makes findings of what was said, from the matches in the log.
-func (r *windowRun) fill(ctx context.Context) ([]detect.Finding, error) {
+func (r *windowRun) fill(ctx context.Context, said []detect.Draft) ([]detect.Finding, error) {
 	var findings []detect.Finding
-	for i := range r.said {
-		f, err := r.said[i].Finding(func(offset int64) (*detect.Match, error) { return r.match(ctx, offset) })
+	for i := range said {
+		f, err := said[i].Finding(func(offset int64) (*detect.Match, error) { return r.match(ctx, offset) })
 		switch {
 		case errors.Is(err, stream.ErrLost):
 			r.stage.metrics.dropped.WithLabelValues("lost").Inc()
-			r.stage.logger.Error("a finding cannot be told: its matches were removed from the log", "rule", r.said[i].Rule.ID, "error", err)
+			r.stage.logger.Error("a finding cannot be told: its matches were removed from the log", "rule", said[i].Rule.ID, "error", err)
 		case err != nil:
 			return nil, err
 		default:
