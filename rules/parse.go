@@ -65,15 +65,14 @@ func ParseFile(name string, src []byte, origin string) (File, Problems) {
 		if doc.Body == nil || doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType {
 			continue
 		}
-		before := len(problems)
-		d.rule = ""
+		d.begun, d.rule = len(problems), ""
 		if alias := yamlnode.Alias(doc.Body); alias != nil {
 			d.problem(alias, "", "anchors and aliases are not read in rule files: write the value out")
 			continue
 		}
 		rule, change := d.document(doc.Body)
 		switch {
-		case len(problems[before:].Errors()) > 0:
+		case len(problems[d.begun:].Errors()) > 0:
 		case rule != nil:
 			rule.Origin, rule.File, rule.Source = origin, name, d.source(rule.Line)
 			found.Rules = append(found.Rules, rule)
@@ -87,7 +86,8 @@ func ParseFile(name string, src []byte, origin string) (File, Problems) {
 }
 
 // tooMuch says why a file is not handed to the parser, and where: its time grows
-// faster than the number of lines and of brackets that are open. "" if it is.
+// faster than the number of lines, of brackets that are open, and of lists that a
+// line begins. "" if it is.
 func tooMuch(lines []string) (line int, message string) {
 	if len(lines) > maxLines {
 		return maxLines, fmt.Sprintf("the file has %d lines, at most %d are read: split it", len(lines), maxLines)
@@ -96,6 +96,9 @@ func tooMuch(lines []string) (line int, message string) {
 	for i, text := range lines {
 		if strings.HasPrefix(text, "---") {
 			open = 0
+		}
+		if yamlnode.Nested(text) > maxOpen {
+			return i + 1, fmt.Sprintf("more than %d lists are begun here", maxOpen)
 		}
 		open += strings.Count(text, "[") + strings.Count(text, "{")
 		open = max(0, open-strings.Count(text, "]")-strings.Count(text, "}"))
@@ -108,7 +111,7 @@ func tooMuch(lines []string) (line int, message string) {
 
 func (d *decoder) syntax(err error) {
 	line, column, message := yamlnode.Syntax(err)
-	d.at(line, column, "", d.textAt(line, column), "this is no YAML: "+firstLine(message))
+	d.at(line, column, "", d.textAt(line, column), "this is no YAML: "+cut(firstLine(message), maxShown))
 }
 
 // source returns the text of a document that begins at line.
@@ -160,7 +163,7 @@ func (d *decoder) ruleDocument(n ast.Node, members []*ast.MappingValueNode) *Rul
 	for _, v := range members {
 		if v.Key.String() == "id" {
 			d.text(&id)("id", v.Value)
-			d.rule = RuleID(id)
+			d.rule = RuleID(cut(id, maxShown))
 		}
 	}
 	d.mapping(n, "", fields{

@@ -139,5 +139,9 @@ func TestHostileFilesAreRefusedAtOnce(t *testing.T) {
 	}
 	f("brackets", "id: "+strings.Repeat("[", 100_000), "brackets are open")
 	f("braces over lines", "id: x\n"+strings.Repeat("a: {\n", 1_000), "brackets are open")
+	f("lists in a line", "tags:\n  "+strings.Repeat("- ", 400_000), "lists are begun")
+	f("lists in brackets", "tags: ["+strings.Repeat("- ", 400_000), "lists are begun")
+	f("a long list", minimal+"tags: ["+strings.Repeat("t,", 90_000)+"]", "elements")
+	f("an error in a long line", strings.Repeat("%", 500_000), "no YAML")
 	f("blank lines", "id: >-\n"+strings.Repeat("\n", 50_000), "lines")
 }

@@ -36,7 +36,7 @@ func (p Problem) Error() string {
 	}
 	b.WriteString(p.Message)
 	if p.Text != "" {
-		fmt.Fprintf(&b, " (at %q)", cut(p.Text, 80))
+		fmt.Fprintf(&b, " (at %q)", cut(p.Text, maxShown))
 	}
 	return b.String()
 }
@@ -68,9 +68,15 @@ func (ps Problems) sort() {
 	})
 }
 
+// maxShown is how many characters of an offending text are shown.
+const maxShown = 80
+
 func cut(s string, runes int) string {
-	if r := []rune(s); len(r) > runes {
-		return string(r[:runes]) + "…"
+	for i := range s {
+		if runes == 0 {
+			return s[:i] + "…"
+		}
+		runes--
 	}
 	return s
 }

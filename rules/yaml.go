@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -20,9 +21,19 @@ type decoder struct {
 	lines    []string // of the file
 	rule     RuleID
 	problems *Problems
+	begun    int // the number of problems where the document at hand begins
 }
 
+// Bounds on what is read of one document.
+const (
+	maxProblems = 100 // the first are told
+	maxElements = 1_000
+)
+
 func (d *decoder) problem(n ast.Node, field, format string, args ...any) {
+	if len(*d.problems)-d.begun > maxProblems {
+		return
+	}
 	line, column := yamlnode.Position(n)
 	d.at(line, column, field, d.textAt(line, column), fmt.Sprintf(format, args...))
 }
@@ -33,12 +44,17 @@ func (d *decoder) at(line, column int, field, text, message string) {
 	})
 }
 
+// textAt returns what stands at a place, as much as is shown of it.
 func (d *decoder) textAt(line, column int) string {
 	if line < 1 || line > len(d.lines) {
 		return ""
 	}
-	r := []rune(d.lines[line-1])
-	return strings.TrimSpace(string(r[min(max(column-1, 0), len(r)):]))
+	text := d.lines[line-1]
+	for range column - 1 {
+		_, size := utf8.DecodeRuneInString(text)
+		text = text[size:]
+	}
+	return cut(strings.TrimSpace(text), maxShown)
 }
 
 // fields is how the members of a mapping are read.
@@ -79,6 +95,10 @@ func (d *decoder) sequence(n ast.Node, field string, read func(field string, n a
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
 		d.problem(n, field, "want a list")
+		return
+	}
+	if len(s.Values) > maxElements {
+		d.problem(n, field, "the list has %d elements, at most %d are read", len(s.Values), maxElements)
 		return
 	}
 	for i, v := range s.Values {

@@ -95,6 +95,9 @@ func tooMuch(text string, lines int) string {
 	if open := brackets(text); open > maxNesting {
 		return fmt.Sprintf("it leaves %d brackets open, at most %d are read", open, maxNesting)
 	}
+	if nested := yamlnode.Nested(text); nested > maxNesting {
+		return fmt.Sprintf("a line begins %d lists in one another, at most %d are read", nested, maxNesting)
+	}
 	return ""
 }
 

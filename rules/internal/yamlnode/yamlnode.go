@@ -5,6 +5,7 @@ package yamlnode
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -44,15 +45,34 @@ func (w walker) Visit(n ast.Node) ast.Visitor {
 	return nil
 }
 
-// Syntax returns where, from 1, and why the parser refused a text.
+// Syntax returns where, from 1, and why the parser refused a text. The error's own
+// text is not asked for where it can be helped: it shows the source around the
+// place, and its time grows with the square of that.
 func Syntax(err error) (line, column int, message string) {
-	line, column, message = 1, 1, err.Error()
 	var located yaml.Error
-	if errors.As(err, &located) {
-		if t := located.GetToken(); t != nil && t.Position != nil {
-			line, column = t.Position.Line, t.Position.Column
-		}
-		message = located.GetMessage()
+	if !errors.As(err, &located) {
+		return 1, 1, err.Error()
 	}
-	return line, column, message
+	line, column = 1, 1
+	if t := located.GetToken(); t != nil && t.Position != nil {
+		line, column = t.Position.Line, t.Position.Column
+	}
+	return line, column, located.GetMessage()
+}
+
+// Nested returns how many lists and keys a line of a text begins one in the other,
+// as in "- - ? - x", at most. The parser's time grows with the square of it.
+func Nested(text string) int {
+	most, run := 0, 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == ' ' || c == '\t':
+		case strings.IndexByte("-?:", c) >= 0 && i+1 < len(text) && text[i+1] == ' ':
+			run++
+			most = max(most, run)
+		default:
+			run = 0
+		}
+	}
+	return most
 }
