@@ -63,6 +63,10 @@ $(LINT):
 demo: engine ## start serve, replay a recorded attack at it, show what is found
 	@scripts/demo $(BIN) $(DEMO_EXIT)
 
+.PHONY: demo-kafka
+demo-kafka: engine kafka ## the same with the log in Kafka and a process for each role
+	@scripts/demo-kafka $(BIN) $(DEMO_EXIT)
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin
