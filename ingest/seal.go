@@ -4,25 +4,31 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/internal/topic"
 )
 
-// sealInfo binds the derived key to its only use.
-const sealInfo = "klaxon dead letter v1"
+// These bind the derived keys to their only uses.
+const (
+	sealInfo = "klaxon dead letter v1"
+	nameInfo = "klaxon dead letter v1: name"
+)
 
 // Sealer encrypts dead letters: what could not be read could not be redacted
 // either, so it lies in the log only as AES-256-GCM under a key derived (HKDF,
 // SHA-256) from the installation's redaction key. What a letter says of itself
 // is authenticated with it. It is safe for concurrent use.
 type Sealer struct {
-	aead  cipher.AEAD // with a random nonce before each text: good for 2^32 letters
-	keyID string
+	aead    cipher.AEAD // with a random nonce before each text: good for 2^32 letters
+	nameKey []byte
+	keyID   string
 }
 
 // Errors of Open.
@@ -50,12 +56,16 @@ func NewSealer(redactionKey []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	return &Sealer{aead: aead, keyID: redactor.KeyID()}, nil
+	nameKey, err := hkdf.Key(sha256.New, redactionKey, nil, nameInfo, 32)
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	return &Sealer{aead: aead, nameKey: nameKey, keyID: redactor.KeyID()}, nil
 }
 
 // Seal sets what d holds of text from it and from d's other fields.
 func (s *Sealer) Seal(d *topic.DeadLetter, text []byte) {
-	d.KeyID, d.Kept = s.keyID, int64(len(text))
+	d.KeyID, d.Kept, d.Name = s.keyID, int64(len(text)), s.name(d, text)
 	d.Sealed = s.aead.Seal(nil, nil, text, letterHeaders(d))
 }
 
@@ -71,6 +81,16 @@ func (s *Sealer) Open(d *topic.DeadLetter) ([]byte, error) {
 		return nil, errChanged
 	}
 	return text, nil
+}
+
+// name is the same for what comes a second time, from whomever and whenever, and
+// tells who does not have the key nothing of the text.
+func (s *Sealer) name(d *topic.DeadLetter, text []byte) topic.LetterID {
+	same := topic.DeadLetter{Reason: d.Reason, Cluster: d.Cluster, Length: d.Length, Received: time.Unix(0, 0)}
+	h := hmac.New(sha256.New, s.nameKey)
+	h.Write(letterHeaders(&same))
+	h.Write(text)
+	return topic.LetterID(h.Sum(nil)[:len(topic.LetterID{})])
 }
 
 // letterHeaders writes what a letter says of itself, each part with its length.

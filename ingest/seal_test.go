@@ -53,6 +53,38 @@ func TestSealsDiffer(t *testing.T) {
 	}
 }
 
+// A letter is named by what it holds, in which cluster, and why it was set
+// aside; and otherwise with another key.
+func TestLettersAreNamedByWhatTheyHold(t *testing.T) {
+	name := func(s *Sealer, text string, change func(*topic.DeadLetter)) topic.LetterID {
+		d := testLetter()
+		change(&d)
+		s.Seal(&d, []byte(text))
+		return d.ID()
+	}
+	s, other := testSealer(t, testKey), testSealer(t, bytes.Repeat([]byte("x"), 32))
+	want := name(s, "s3cret", func(*topic.DeadLetter) {})
+	for what, change := range map[string]func(*topic.DeadLetter){
+		"later": func(d *topic.DeadLetter) { d.Received = d.Received.Add(time.Hour) }, "another sender": func(d *topic.DeadLetter) { d.Sender = "prod-1-log" },
+		"elsewhere in a request": func(d *topic.DeadLetter) { d.Offset = 7 },
+	} {
+		if got := name(s, "s3cret", change); got != want {
+			t.Errorf("%s: it has another name", what)
+		}
+	}
+	for what, got := range map[string]topic.LetterID{
+		"another text":    name(s, "s3cre", func(*topic.DeadLetter) {}),
+		"another cluster": name(s, "s3cret", func(d *topic.DeadLetter) { d.Cluster = "prod-2" }),
+		"another reason":  name(s, "s3cret", func(d *topic.DeadLetter) { d.Reason = "size" }),
+		"another length":  name(s, "s3cret", func(d *topic.DeadLetter) { d.Length++ }),
+		"another key":     name(other, "s3cret", func(*topic.DeadLetter) {}),
+	} {
+		if got == want {
+			t.Errorf("%s: it has the same name", what)
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	f := func(name string, change func(*topic.DeadLetter)) {
 		t.Helper()

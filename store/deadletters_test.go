@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/internal/query"
@@ -107,6 +108,35 @@ func TestDeadLettersThatComeTwice(t *testing.T) {
 	}
 	if n := h.count("repeated", "dead_letters"); n != 1 {
 		t.Errorf("%v repeated inserts counted, want 1", n)
+	}
+}
+
+// What is sent again is another record with the same name: the first is kept.
+func TestLettersOfTheSameName(t *testing.T) {
+	h := newHarness(t, engine(t))
+	named := func(name byte, sealed string, after time.Duration) topic.DeadLetter {
+		return letter(sealed, func(d *topic.DeadLetter) { d.Name, d.Received = topic.LetterID{name}, noon.Add(after) })
+	}
+	h.writeLetters(newFakeLog(), named(1, "a", 0), named(1, "b", time.Second), named(2, "c", time.Second))
+	h.writeLetters(newFakeLog(), named(2, "d", time.Hour), named(1, "e", letterHorizon), named(3, "f", letterHorizon))
+	got := map[string]bool{}
+	for _, d := range h.allLetters(query.DeadLetters{Limit: 1}) {
+		one, err := h.store.DeadLetter(t.Context(), d.ID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[string(one.Sealed)] = true
+	}
+	if diff := cmp.Diff(map[string]bool{"a": true, "c": true, "f": true}, got); diff != "" {
+		t.Error(diff)
+	}
+	var value dto.Metric
+	if err := h.store.metrics.sameLetters.Write(&value); err != nil || value.GetCounter().GetValue() != 3 {
+		t.Errorf("%v copies are counted, want 3: %v", value.GetCounter().GetValue(), err)
+	}
+	h.writeLetters(newFakeLog(), named(1, "g", letterHorizon+time.Second))
+	if got := h.allLetters(query.DeadLetters{Since: noon.Add(letterHorizon + time.Second)}); len(got) != 1 {
+		t.Errorf("a letter that comes after a day: %v", got)
 	}
 }
 

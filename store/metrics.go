@@ -9,19 +9,20 @@ import (
 // metrics are what the store counts. Labels are bounded: tables, topics,
 // partitions and the codes of this package.
 type metrics struct {
-	rows       *prometheus.CounterVec
-	batches    *prometheus.CounterVec
-	insertTime *prometheus.HistogramVec
-	inFlight   *prometheus.GaugeVec
-	repeated   *prometheus.CounterVec
-	lag        *prometheus.GaugeVec
-	retries    *prometheus.CounterVec
-	duplicates *prometheus.CounterVec
-	misdated   *prometheus.CounterVec
-	setAside   *prometheus.CounterVec
-	lost       *prometheus.CounterVec
-	remembered *prometheus.GaugeVec
-	abandoned  *prometheus.CounterVec
+	rows        *prometheus.CounterVec
+	batches     *prometheus.CounterVec
+	insertTime  *prometheus.HistogramVec
+	inFlight    *prometheus.GaugeVec
+	repeated    *prometheus.CounterVec
+	lag         *prometheus.GaugeVec
+	retries     *prometheus.CounterVec
+	duplicates  *prometheus.CounterVec
+	misdated    *prometheus.CounterVec
+	setAside    *prometheus.CounterVec
+	lost        *prometheus.CounterVec
+	remembered  *prometheus.GaugeVec
+	sameLetters prometheus.Counter
+	abandoned   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -49,8 +50,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		lost:       counter("lost_records_total", "Records that the log's retention removed before they were stored.", "topic"),
 		abandoned:  counter("abandoned_findings_total", "Findings that were closed because no stage would have closed them any more: their rule was removed or changed while detection was down, or their matches are lost.", "reason"),
 		remembered: gauge("remembered_event_ids", "Event ids that are remembered to recognise copies.", "partition"),
+		sameLetters: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "klaxon_store_duplicate_letters_total", Help: "Dead letters that had come before, within a day, and were dropped.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.inFlight, m.repeated, m.lag, m.retries, m.duplicates, m.misdated, m.setAside, m.lost, m.remembered, m.abandoned} {
+	for _, c := range []prometheus.Collector{m.rows, m.batches, m.insertTime, m.inFlight, m.repeated, m.lag, m.retries, m.duplicates, m.misdated, m.setAside, m.lost, m.remembered, m.sameLetters, m.abandoned} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -26,8 +26,8 @@ func TestMetricsFollowTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) != 13 {
-		t.Errorf("%d metrics, want 13", len(families))
+	if len(families) != 14 {
+		t.Errorf("%d metrics, want 14", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil {

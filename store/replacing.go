@@ -21,7 +21,9 @@ type replacing[R any] struct {
 
 	// rows makes the rows of a record. An error but topic.ErrVersion sets the
 	// record aside.
-	rows   func(*stream.Record) ([]R, error)
+	rows func(*stream.Record) ([]R, error)
+	// known leaves out rows that the table need not get again; nil: none.
+	known  func(context.Context, *replacingWriter[R], []R) ([]R, error)
 	record func(*R) stream.Record // that a row comes from
 	// setAside keeps what cannot be stored.
 	setAside func(context.Context, *replacingWriter[R], []unfit) error
@@ -75,6 +77,11 @@ func (w *replacingWriter[R]) write(ctx context.Context, records []stream.Record)
 	}
 	if err := w.setAside(ctx, w, bad); err != nil {
 		return err
+	}
+	if w.known != nil {
+		if rows, err = w.known(ctx, w, rows); err != nil {
+			return err
+		}
 	}
 	if err := w.insert(ctx, rows); err != nil {
 		return err

@@ -74,15 +74,17 @@ func TestDeadLetters(t *testing.T) {
 	broken := `{"kind":"Event","level":"RequestResponse","auditID":"x","objectRef":{"resource":"secrets"},"responseObject":{"kind":"Secret","stringData":{"password":"` + secret + `"}},"verb":tru}`
 	podList := `{"kind":"PodList","apiVersion":"v1","items":[{"env":"` + secret + `"}]}`
 	rest := `{"kind":"Event","responseObject":{"kind":"Secret","stringData":{"password":"` + secret + `"`
-	for _, body := range [][]byte{
+	bodies := [][]byte{
 		eventList(goodItem(marker), broken, goodItem("second")),
 		[]byte(podList),
 		bytes.TrimSuffix(eventList(goodItem("third"), rest), []byte("]}")),
-	} {
+	}
+	for _, body := range append(bodies, bodies...) { // a sender that got no answer sends again
 		if code := i.post(body); code != http.StatusOK {
 			t.Errorf("a body with what cannot be read is answered %d, want 200", code)
 		}
 	}
+	i.drained()
 	letters := i.wantLetters(3)
 	i.until("the neighbours are stored", func() error {
 		stored, err := i.stored()
@@ -106,9 +108,12 @@ func TestDeadLetters(t *testing.T) {
 		if opened := "operation=open-dead-letter filters=\"id=" + d.ID.String() + "\""; !strings.Contains(i.log.String(), opened) {
 			t.Errorf("the log does not say %s", opened)
 		}
-		if counted := fmt.Sprintf("klaxon_ingest_malformed_total{reason=%q} 1\n", reason); !strings.Contains(string(i.metrics()), counted) {
+		if counted := fmt.Sprintf("klaxon_ingest_malformed_total{reason=%q} 2\n", reason); !strings.Contains(string(i.metrics()), counted) {
 			t.Errorf("the metrics do not say %s", counted)
 		}
+	}
+	if counted := "klaxon_store_duplicate_letters_total 3\n"; !strings.Contains(string(i.metrics()), counted) {
+		t.Errorf("the metrics do not say %s", counted)
 	}
 	if broke := letters["syntax"]; broke.Offset != int64(strings.Index(string(eventList(goodItem(marker), broken)), broken)) {
 		t.Errorf("the item begins at %d of its body", broke.Offset)

@@ -21,11 +21,11 @@ const (
 	headerOffset = "offset"
 	headerFault  = "fault"
 	headerKey    = "key"
+	headerID     = "id"
 )
 
-// LetterID names a dead letter: the first 128 bits of the SHA-256 of what is
-// sealed. A letter that is written to the log twice has one id; two letters with
-// the same text have two, as no two seals are alike.
+// LetterID names a dead letter by what it holds: what is sent a second time has
+// the same.
 type LetterID [16]byte
 
 // DeadLetter is a record of the topic DeadLetters.
@@ -42,15 +42,22 @@ type DeadLetter struct {
 	Kept   int64  // bytes that are sealed
 	KeyID  string // of the redaction key; "" in letters of older versions
 	Sealed []byte // encrypted
+	// Name is a keyed hash of cluster, reason, length and text; zero in letters of
+	// older versions.
+	Name LetterID
 }
 
-// ID returns the letter's id.
+// ID returns the letter's id: its name, and of one without the first half of the
+// SHA-256 of what is sealed.
 func (d *DeadLetter) ID() LetterID {
+	if d.Name != (LetterID{}) {
+		return d.Name
+	}
 	sum := sha256.Sum256(d.Sealed)
 	return LetterID(sum[:16])
 }
 
-// Record encodes d. The partition is any: it follows from the sealed bytes.
+// Record encodes d. The partition follows from the id.
 func (d *DeadLetter) Record(partitions int) stream.Record {
 	number := func(key string, n int64) stream.Header {
 		return stream.Header{Key: key, Value: strconv.AppendInt(nil, n, 10)}
@@ -70,14 +77,16 @@ func (d *DeadLetter) Record(partitions int) stream.Record {
 		},
 		Value: d.Sealed,
 	}
-	if len(d.Sealed) > 0 {
-		r.Partition = int(d.Sealed[0]) % partitions
+	if d.Name != (LetterID{}) {
+		r.Headers = append(r.Headers, stream.Header{Key: headerID, Value: d.Name[:]})
 	}
+	id := d.ID()
+	r.Partition = int(id[0]) % partitions
 	return r
 }
 
 // DecodeDeadLetter decodes a record of DeadLetters. Sealed shares r's memory.
-// Records of older versions lack offset, fault, kept and key: those are zero.
+// Records of older versions lack offset, fault, kept, key and id: those are zero.
 func DecodeDeadLetter(r *stream.Record) (DeadLetter, error) {
 	d := DeadLetter{
 		Reason:  string(r.Header(headerReason)),
@@ -88,6 +97,12 @@ func DecodeDeadLetter(r *stream.Record) (DeadLetter, error) {
 	}
 	if err := checkVersion(r); err != nil {
 		return d, err
+	}
+	if name := r.Header(headerID); name != nil {
+		if len(name) != len(d.Name) {
+			return d, fmt.Errorf("header %s: %d bytes, want %d", headerID, len(name), len(d.Name))
+		}
+		d.Name = LetterID(name)
 	}
 	var err error
 	if d.Received, err = time.Parse(time.RFC3339Nano, string(r.Header(headerReceived))); err != nil {

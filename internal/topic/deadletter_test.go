@@ -25,7 +25,8 @@ func TestDeadLetterRoundTrip(t *testing.T) {
 		Fault:    17,
 		Kept:     3,
 		KeyID:    "0123456789abcdef",
-		Sealed:   []byte{7, 1, 2},
+		Sealed:   []byte{1, 2, 3},
+		Name:     LetterID{7, 1},
 	}
 	r := want.Record(4)
 	if r.Partition != 3 {
@@ -58,6 +59,10 @@ func TestLetterIDs(t *testing.T) {
 	if a.ID() == b.ID() || a.ID() != again.ID() {
 		t.Errorf("ids %x, %x and %x", a.ID(), b.ID(), again.ID())
 	}
+	named, same := DeadLetter{Sealed: []byte("a"), Name: LetterID{1}}, DeadLetter{Sealed: []byte("b"), Name: LetterID{1}}
+	if named.ID() != (LetterID{1}) || named.ID() != same.ID() || named.Record(7).Partition != same.Record(7).Partition {
+		t.Errorf("ids %x and %x of one name", named.ID(), same.ID())
+	}
 }
 
 // TestReasonsAreWords holds that reasons can be labels, flags and words of a
@@ -81,7 +86,7 @@ func TestReasonsAreWords(t *testing.T) {
 func TestDecodeDeadLetterRefuses(t *testing.T) {
 	f := func(name, header, value string, want error) {
 		t.Helper()
-		d := DeadLetter{Reason: "syntax", Received: time.Unix(0, 0)}
+		d := DeadLetter{Reason: "syntax", Received: time.Unix(0, 0), Name: LetterID{1}}
 		r := d.Record(1)
 		for i := range r.Headers {
 			if r.Headers[i].Key == header {
@@ -98,13 +103,14 @@ func TestDecodeDeadLetterRefuses(t *testing.T) {
 	f("no time", headerReceived, "", nil)
 	f("no length", headerLength, "many", nil)
 	f("no place", headerOffset, "", nil)
+	f("half an id", headerID, "12345678", nil)
 }
 
 func FuzzDecodeDeadLetter(f *testing.F) {
-	f.Add("1.0", "2026-11-21T09:00:00Z", "3", "7", "0123456789abcdef", []byte("abc"))
-	f.Add("1.0", "2026-11-21T09:00:00Z", "-9223372036854775808", "-1", "", []byte("abc"))
-	f.Add("x", "", "-", "", "", []byte(nil))
-	f.Fuzz(func(t *testing.T, version, received, length, place, key string, value []byte) {
+	f.Add("1.0", "2026-11-21T09:00:00Z", "3", "7", "0123456789abcdef", []byte("0123456789abcdef"), []byte("abc"))
+	f.Add("1.0", "2026-11-21T09:00:00Z", "-9223372036854775808", "-1", "", []byte(nil), []byte("abc"))
+	f.Add("x", "", "-", "", "", []byte("x"), []byte(nil))
+	f.Fuzz(func(t *testing.T, version, received, length, place, key string, id, value []byte) {
 		r := stream.Record{Value: value, Headers: []stream.Header{
 			{Key: headerVersion, Value: []byte(version)},
 			{Key: headerReceived, Value: []byte(received)},
@@ -113,6 +119,7 @@ func FuzzDecodeDeadLetter(f *testing.F) {
 			{Key: headerFault, Value: []byte(place)},
 			{Key: headerKept, Value: []byte(length)},
 			{Key: headerKey, Value: []byte(key)},
+			{Key: headerID, Value: id},
 		}}
 		d, err := DecodeDeadLetter(&r)
 		if err != nil {

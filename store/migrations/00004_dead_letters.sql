@@ -2,8 +2,7 @@
 -- +goose Up
 
 -- One row is one dead letter, as it was sealed before the log took it; only a
--- serve with its key can open it. The id is the hash of what is sealed: a letter
--- that comes again replaces itself.
+-- serve with its key can open it. A row that is inserted again replaces itself.
 CREATE TABLE IF NOT EXISTS dead_letters (
     id FixedString(16) CODEC(NONE),
     received DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
