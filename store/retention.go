@@ -14,7 +14,7 @@ import (
 // that has it already is left alone: a change costs a rewrite of its parts.
 func (s *Store) setRetention(ctx context.Context) error {
 	ttl := fmt.Sprintf("toDateTime(received) + toIntervalSecond(%d)", int64(s.config.Retention/time.Second))
-	for _, table := range []string{tableEvents, tableMisdated, "findings", "dead_letters"} {
+	for _, table := range []string{tableEvents, tableMisdated, "findings", "blindness", "dead_letters"} {
 		var definition string
 		row := s.writes.QueryRow(ctx,
 			"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",

@@ -306,7 +306,7 @@ func (a *App) serveAPI(f files, db *store.Store, sealer *ingest.Sealer) error {
 		config.Principals = []api.Principal{{Name: "local-admin", Role: api.RoleAdmin, Clusters: []string{"*"}, TokenFile: f.adminToken}}
 	}
 	server, err := api.NewServer(config, api.Options{
-		Events: db, Findings: db, DeadLetters: db, Unseal: unsealing(sealer),
+		Events: db, Findings: db, Blindness: db, DeadLetters: db, Unseal: unsealing(sealer),
 		Logger: a.logger.With("part", "api"), Registerer: a.registry, Clock: a.clock,
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ type durableLog interface {
 }
 
 // topics are those of the pipeline.
-var topics = []string{topic.Events, topic.Matches, topic.Findings, topic.DeadLetters}
+var topics = []string{topic.Events, topic.Matches, topic.Findings, topic.Blind, topic.DeadLetters}
 
 // openLog opens the log of the configured kind.
 func (a *App) openLog(ctx context.Context) (log durableLog, err error) {

@@ -56,6 +56,7 @@ func (a *App) consumers(log stream.Producer, db *store.Store) []consumer {
 		all = append(all,
 			consumer{"store events", topic.Events, groupStore, db.WriteEvents},
 			consumer{"store findings", topic.Findings, groupStore, db.WriteFindings},
+			consumer{"store blindness", topic.Blind, groupStore, db.WriteBlindness},
 			consumer{"store dead letters", topic.DeadLetters, groupStore, db.WriteDeadLetters})
 	}
 	return all

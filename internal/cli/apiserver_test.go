@@ -31,6 +31,7 @@ type memoryStore struct {
 	events   []query.Event
 	findings []detect.Finding
 	letters  []query.SealedLetter
+	blind    []query.Blind
 }
 
 func (s *memoryStore) SearchEvents(_ context.Context, q query.Events) (query.EventPage, error) {
@@ -65,6 +66,17 @@ func (s *memoryStore) Finding(_ context.Context, id detect.FindingID, _ []audit.
 		}
 	}
 	return detect.Finding{}, query.ErrNotFound
+}
+
+func (s *memoryStore) SearchBlindness(_ context.Context, q query.Blindness) (query.BlindPage, error) {
+	var found []query.Blind
+	for _, b := range s.blind {
+		if q.Rules == nil || slices.Contains(q.Rules, string(b.Rule)) {
+			found = append(found, b)
+		}
+	}
+	page, _ := cutPage(found, q.Limit, "")
+	return query.BlindPage{Blind: page, Total: len(found)}, nil
 }
 
 func (s *memoryStore) SearchDeadLetters(_ context.Context, q query.DeadLetters) (query.DeadLetterPage, error) {
@@ -148,6 +160,17 @@ func apiLetters() []query.SealedLetter {
 	return []query.SealedLetter{letter(0xd1, "syntax", "{\"verb\":get}\n", 13, 57, 8), hostile, long, lost}
 }
 
+func apiBlind() []query.Blind {
+	since := time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)
+	b := query.Blind{
+		Schema: query.BlindSchema, Cluster: "prod", Rule: "privileged-pod", Resource: "pods", Needs: audit.GapRequest,
+		Evaluations: 1200, Since: since, Last: since.AddDate(0, 1, 0),
+	}
+	other := b
+	other.Rule, other.Resource, other.Needs, other.Evaluations = "wide-binding", "", audit.GapNever, 3
+	return []query.Blind{b, other}
+}
+
 // askedLines keeps what each script's API was asked, by its $WORK.
 var askedLines sync.Map
 
@@ -178,7 +201,7 @@ func startAPI(ts *testscript.TestScript, neg bool, args []string) {
 	events, err := apiEvents(ts.ReadFile(args[0]), copies)
 	ts.Check(err)
 	log := &askedLog{}
-	server, local, err := newAPIServer(datadir.Dir(ts.Getenv("KLAXON_DATA_DIR")), &memoryStore{events, apiFindings(), apiLetters()}, log)
+	server, local, err := newAPIServer(datadir.Dir(ts.Getenv("KLAXON_DATA_DIR")), &memoryStore{events, apiFindings(), apiLetters(), apiBlind()}, log)
 	ts.Check(err)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve() }()
@@ -210,7 +233,7 @@ func newAPIServer(dir datadir.Dir, store *memoryStore, log *askedLog) (*api.Serv
 	}
 	config.SetDefaults()
 	server, err := api.NewServer(config, api.Options{
-		Events: store, Findings: store, DeadLetters: store, Unseal: unseal, Access: log.record,
+		Events: store, Findings: store, Blindness: store, DeadLetters: store, Unseal: unseal, Access: log.record,
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Clock: time.Now,
 	})
 	if err != nil {

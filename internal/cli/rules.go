@@ -25,11 +25,12 @@ audit event. docs/rules.md describes the format.
   klaxon rules fields                  what conditions may say of an event
   klaxon rules lint --rules ./rules    mistakes, and rules that can never fire
   klaxon rules test --rules ./rules    the tests inside the rules
+  klaxon rules blind                   which of serve's could not see what
   klaxon rules import sigma ./sigma    rules made of Sigma rules`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesList(streams), newRulesShow(streams), newRulesExplain(streams), newRulesFields(streams), newRulesLint(streams), newRulesTest(streams), newRulesImport(streams))
+	cmd.AddCommand(newRulesList(streams), newRulesShow(streams), newRulesExplain(streams), newRulesFields(streams), newRulesLint(streams), newRulesTest(streams), newRulesBlind(streams), newRulesImport(streams))
 	return cmd
 }
 

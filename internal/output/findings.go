@@ -75,4 +75,7 @@ func timestamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
+// hour returns the hour of t in UTC.
+func hour(t time.Time) string { return t.UTC().Format("2006-01-02 15h") }
+
 func orDash(s string) string { return cmp.Or(s, "-") }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/stream"
 )
 
 func TestClock(t *testing.T) {
@@ -84,7 +85,7 @@ func TestClockNoteIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(text) > 4096 || len(n.Senders) < 20 || n.Senders["sender-000"] == nil || n.Senders["sender-999"] != nil {
+	if len(text) > stream.MaxMetadataBytes || len(n.Senders) < 20 || n.Senders["sender-000"] == nil || n.Senders["sender-999"] != nil {
 		t.Errorf("%d bytes, %d senders", len(text), len(n.Senders))
 	}
 }

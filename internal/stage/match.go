@@ -78,7 +78,9 @@ func (s *Matching) SetRules(set *rules.Set) { s.set.Store(set) }
 // Noisy names the rules that match too much, "" if there are none.
 func (s *Matching) Noisy() string { return s.noisy.String() }
 
-// Handle consumes one partition of the topic Events until ctx ends.
+// Handle consumes one partition of the topic Events until ctx ends. It begins by
+// counting again what rules could not see among those records of the present
+// segment that are matched.
 func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 	in := reader{claim: claim, logger: s.logger, next: claim.Position().Offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
 	batch := matchBatch{
@@ -88,6 +90,11 @@ func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 		progress: map[string]time.Time{},
 		told:     map[string]time.Time{},
 		counts:   map[rules.RuleID]int64{},
+		blind:    newBlindCounts(claim.Partition()),
+	}
+	batch.use(s.set.Load())
+	if err := batch.recount(ctx, claim); err != nil {
+		return endOf(ctx, err)
 	}
 	for {
 		records, err := in.read(ctx)
@@ -109,7 +116,10 @@ func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 		if err := s.out.append(ctx, topic.Matches, out); err != nil {
 			return endOf(ctx, err)
 		}
-		if err := claim.Commit(ctx, stream.Position{Offset: in.next}); err != nil {
+		if err := batch.tellBlind(ctx, in.next); err != nil {
+			return endOf(ctx, err)
+		}
+		if err := claim.Commit(ctx, batch.blind.position(in.next)); err != nil {
 			return endOf(ctx, err)
 		}
 	}
@@ -135,6 +145,8 @@ type matchBatch struct {
 	progress map[string]time.Time // newest received time by sender
 	told     map[string]time.Time // what the windows have heard of it
 	counts   map[rules.RuleID]int64
+	blind    *blindCounts
+	unsaid   []topic.Blindness // of segments that have ended
 }
 
 // use makes a set the one that the next batch is matched against.
@@ -150,18 +162,20 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 	var newest time.Time // received
 	events := 0
 	for i := range records {
+		offset := records[i].Offset
+		b.unsaid = append(b.unsaid, b.blind.enter(offset)...)
 		e, err := topic.DecodeEvent(&records[i])
 		if err == nil && e.Kind == topic.KindEvent {
-			err = b.one(&e)
+			err = b.one(&e, offset)
 			newest = later(newest, e.Received)
 			events++
 		}
 		if errors.Is(err, topic.ErrVersion) {
-			return nil, fmt.Errorf("record %d of %s/%d: %w", records[i].Offset, topic.Events, b.source, err)
+			return nil, fmt.Errorf("record %d of %s/%d: %w", offset, topic.Events, b.source, err)
 		}
 		if err != nil {
 			b.stage.metrics.broken.Inc()
-			b.stage.logger.Error("a record of the log is no event", "partition", b.source, "offset", records[i].Offset, "error", err)
+			b.stage.logger.Error("a record of the log is no event", "partition", b.source, "offset", offset, "error", err)
 			continue
 		}
 		for j := range b.matches {
@@ -172,6 +186,7 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 			out = append(out, r)
 		}
 		b.matches = b.matches[:0]
+		b.blind.newest = later(b.blind.newest, e.Received)
 		if e.Received.After(b.progress[e.Sender]) {
 			b.progress[e.Sender] = e.Received
 		}
@@ -180,7 +195,16 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 	return b.tell(out, partitions)
 }
 
-func (b *matchBatch) one(e *topic.Event) error {
+func (b *matchBatch) one(e *topic.Event, offset int64) error {
+	if err := b.evaluate(e, offset); err != nil {
+		return err
+	}
+	b.count(e.Cluster)
+	return nil
+}
+
+// evaluate matches the event at an offset, and counts what could not be seen.
+func (b *matchBatch) evaluate(e *topic.Event, offset int64) error {
 	b.event.Reset()
 	if err := audit.Scan(e.Item, &b.event); err != nil {
 		return err
@@ -193,7 +217,11 @@ func (b *matchBatch) one(e *topic.Event) error {
 		Event:     &b.event,
 	}
 	b.matches = b.matcher.Match(&in, b.matches[:0])
-	b.count(e.Cluster)
+	for _, n := range b.matcher.Notes() {
+		if n.Outcome == detect.OutcomeBlind {
+			b.blind.add(offset, e.Cluster, n.Rule, &b.event, e.Received)
+		}
+	}
 	return nil
 }
 
@@ -218,6 +246,53 @@ func (b *matchBatch) count(cluster audit.ClusterID) {
 			b.stage.logger.Debug("a rule could not be evaluated", "rule", n.Rule, "error", n.Err)
 		}
 	}
+}
+
+// recount counts again what could not be seen among the records of the present
+// segment that are matched.
+func (b *matchBatch) recount(ctx context.Context, claim stream.Claim) error {
+	p := claim.Position()
+	for next := p.Horizon(); next < p.Offset; {
+		records, err := claim.Read(ctx, next, readBytes)
+		var gap *stream.GapError
+		if errors.As(err, &gap) {
+			next = gap.To // they were matched: only their count may be too low
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			if next = records[i].Offset + 1; next > p.Offset {
+				break
+			}
+			b.blind.enter(records[i].Offset)
+			if e, err := topic.DecodeEvent(&records[i]); err == nil && e.Kind == topic.KindEvent {
+				_ = b.evaluate(&e, records[i].Offset) // what is no event was said when it was matched
+				b.matches = b.matches[:0]
+			}
+		}
+	}
+	return nil
+}
+
+// tellBlind says what rules could not see among the records before next, where it
+// is time to.
+func (b *matchBatch) tellBlind(ctx context.Context, next int64) error {
+	if b.blind.due() {
+		b.unsaid = append(b.unsaid, b.blind.say(next)...)
+	}
+	partitions := b.stage.out.log.Partitions(topic.Blind)
+	records := make([]stream.Record, len(b.unsaid))
+	for i := range b.unsaid {
+		r, err := b.unsaid[i].Record(partitions)
+		if err != nil {
+			return err
+		}
+		records[i] = r
+	}
+	b.unsaid = b.unsaid[:0]
+	return b.stage.out.append(ctx, topic.Blind, records)
 }
 
 // gap tells every partition what was lost.

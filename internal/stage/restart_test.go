@@ -19,13 +19,15 @@ import (
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
-// memoryLog is the partition of matches that a test consumes, and what is
-// announced. Its owner may die at a commit, before it or after.
+// memoryLog is the partition that a test consumes, and what is announced. Its
+// owner may die at a commit, before it or after.
 type memoryLog struct {
 	stream.Consumer
+	base     int64 // offset of the first record
 	records  []stream.Record
 	position stream.Position
-	out      []stream.Record
+	out      []stream.Record // what the stage announces: findings and what is open, or matches
+	blind    []stream.Record
 	rng      *rand.Rand
 	die      float64 // the chance at each commit
 	read     int64   // as far as anybody has read
@@ -36,7 +38,11 @@ var errDied = errors.New("the process died")
 
 func (l *memoryLog) Partitions(string) int { return 1 }
 
-func (l *memoryLog) Append(_ context.Context, _ string, records []stream.Record) error {
+func (l *memoryLog) Append(_ context.Context, name string, records []stream.Record) error {
+	if name == topic.Blind {
+		l.blind = append(l.blind, records...)
+		return nil
+	}
 	l.out = append(l.out, records...)
 	l.portion = max(l.portion, len(records))
 	return nil
@@ -45,7 +51,7 @@ func (l *memoryLog) Append(_ context.Context, _ string, records []stream.Record)
 func (l *memoryLog) Close() error              { return nil }
 func (l *memoryLog) Partition() int            { return 0 }
 func (l *memoryLog) Position() stream.Position { return l.position }
-func (l *memoryLog) len() int64                { return int64(len(l.records)) }
+func (l *memoryLog) len() int64                { return l.base + int64(len(l.records)) }
 
 // End is where the log ends for now, though Read goes on.
 func (l *memoryLog) End() int64 { return min(l.len(), l.read+l.rng.Int64N(300)) }
@@ -57,7 +63,7 @@ func (l *memoryLog) Read(_ context.Context, from int64, _ int) ([]stream.Record,
 	}
 	to := min(l.len(), from+1+l.rng.Int64N(200))
 	l.read = max(l.read, to)
-	return l.records[from:to], nil
+	return l.records[from-l.base : to-l.base], nil
 }
 
 func (l *memoryLog) Commit(_ context.Context, p stream.Position) error {

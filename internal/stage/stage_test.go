@@ -84,6 +84,7 @@ func (p *pipeline) start() {
 			// Each start removes what no stage reads any more.
 			topic.Matches:  {Partitions: partitions, Retention: time.Millisecond},
 			topic.Findings: {Partitions: partitions},
+			topic.Blind:    {Partitions: partitions},
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	})

@@ -146,7 +146,7 @@ func (s *Windowing) newRun(claim stream.Claim) (*windowRun, error) {
 		windows:  detect.NewSharded(set, s.limits),
 		position: position.Offset,
 		horizon:  position.Offset,
-		end:      claim.End(),
+		end:      max(claim.End(), position.Offset),
 		gone:     map[rules.RuleID]topic.Gone{},
 		clock:    clock{},
 		claim:    claim,

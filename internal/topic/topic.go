@@ -19,6 +19,7 @@ const (
 	Events   = "events"   // audit events after redaction, by event id
 	Matches  = "matches"  // events that met a rule's condition, by rule and key
 	Findings = "findings" // findings as they open, grow and close, by fingerprint
+	Blind    = "blind"    // how often rules could not tell, by partition of events
 )
 
 // Version is the schema version that this code writes, as "major.minor" in the

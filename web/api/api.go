@@ -44,6 +44,7 @@ type Findings interface {
 type Options struct {
 	Events      Events
 	Findings    Findings
+	Blindness   Blindness
 	DeadLetters DeadLetters
 
 	// Unseal returns what is sealed in a dead letter. Its error wraps
@@ -108,6 +109,9 @@ func New(c Config, o Options) (*API, error) {
 const filterWords = "A filter that is given more than once selects what equals any of its values; a value that ends in * selects by prefix. " +
 	"Without filters: all that the principal may see. To read on, repeat the request with the cursor that next holds."
 
+const blindWords = "A filter that is given more than once selects what equals any of its values; a value that ends in * selects by prefix. " +
+	"There are no pages: where total says that there is more than the answer holds, filters show the rest."
+
 // humaConfig is huma's own, without its pages: every path here is behind a
 // token, and the document has one address.
 func humaConfig() huma.Config {
@@ -169,6 +173,13 @@ func (a *API) routes() {
 		OperationID: "get-finding", Path: Base + "/findings/{id}",
 		Summary: "Get one finding",
 	}, RoleViewer, a.getFinding)
+	register(a, huma.Operation{
+		OperationID: "search-blindness", Path: Base + "/blindness",
+		Summary: "Say which rules could not see what, where, since when, and what would let them",
+		Description: "Where rules could not tell whether events met their conditions, as those do not hold what the conditions depend on: " +
+			"the most frequent first, of all that passes every filter. " + blindWords,
+		Parameters: document(blindnessParams()),
+	}, RoleViewer, a.searchBlindness)
 	register(a, huma.Operation{
 		OperationID: "search-dead-letters", Path: Base + "/deadletters",
 		Summary:     "Search dead letters: what came in and could not be read",

@@ -55,6 +55,7 @@ type fakeStore struct {
 	events   []query.Event
 	findings []detect.Finding
 	letters  []query.SealedLetter
+	blind    []query.Blind
 	next     string
 	err      error
 	careless bool // shows what the asker may not see
@@ -64,6 +65,7 @@ type fakeStore struct {
 	askedEvents   []query.Events
 	askedFindings []query.Findings
 	askedLetters  []query.DeadLetters
+	askedBlind    []query.Blindness
 }
 
 func (s *fakeStore) SearchEvents(ctx context.Context, q query.Events) (query.EventPage, error) {
@@ -126,6 +128,23 @@ func (s *fakeStore) SearchDeadLetters(ctx context.Context, q query.DeadLetters) 
 	return page, nil
 }
 
+func (s *fakeStore) SearchBlindness(ctx context.Context, q query.Blindness) (query.BlindPage, error) {
+	s.mu.Lock()
+	s.askedBlind = append(s.askedBlind, q)
+	s.mu.Unlock()
+	if err := s.answer(ctx); err != nil {
+		return query.BlindPage{}, err
+	}
+	var page query.BlindPage
+	for _, b := range s.blind {
+		if s.shows(q.Allowed, b.Cluster) {
+			page.Blind = append(page.Blind, b)
+			page.Total++
+		}
+	}
+	return page, nil
+}
+
 func (s *fakeStore) DeadLetter(ctx context.Context, id query.DeadLetterID, allowed []audit.ClusterID) (query.SealedLetter, error) {
 	if err := s.answer(ctx); err != nil {
 		return query.SealedLetter{}, err
@@ -176,7 +195,7 @@ func newBench(t *testing.T, c Config, store *fakeStore) *bench {
 	t.Helper()
 	b := &bench{t: t, store: store, log: &bytes.Buffer{}, registry: prometheus.NewRegistry(), now: testTime}
 	api, err := New(c, Options{
-		Events: store, Findings: store, DeadLetters: store, Unseal: unseal, Registerer: b.registry,
+		Events: store, Findings: store, Blindness: store, DeadLetters: store, Unseal: unseal, Registerer: b.registry,
 		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 		Clock:  func() time.Time { return b.now },
 		Access: func(_ context.Context, r AccessRecord) error { b.access = append(b.access, r); return nil },
@@ -261,14 +280,15 @@ func testLetter(cluster audit.ClusterID, id byte) query.SealedLetter {
 	}
 }
 
-// threeClusters has an event, a finding and a dead letter in each of blue, green
-// and red.
+// threeClusters has an event, a finding, a dead letter and a blind rule in each of
+// blue, green and red.
 func threeClusters(t *testing.T) *fakeStore {
 	s := &fakeStore{}
 	for i, cluster := range []audit.ClusterID{"blue", "green", "red"} {
 		s.events = append(s.events, testEvent(t, cluster, "in-"+string(cluster)))
 		s.findings = append(s.findings, testFinding(cluster, byte(i+1)))
 		s.letters = append(s.letters, testLetter(cluster, byte(i+1)))
+		s.blind = append(s.blind, query.Blind{Schema: query.BlindSchema, Cluster: cluster, Rule: "r", Resource: "pods", Needs: audit.GapRequest, Evaluations: 3, Since: testTime, Last: testTime})
 	}
 	return s
 }

@@ -41,7 +41,7 @@ func TestSchemasAreTrue(t *testing.T) {
 	store.events[0].Event.RequestObject = []byte(`{"deep":` + nested(600) + `}`)
 	store.events[0].TimeReason = query.TimeTooOld
 	store.findings[0].Saturated, store.findings[0].Shadow, store.findings[0].Distinct, store.findings[0].Values = true, true, 1, []string{"v"}
-	store.findings[0].Reason = detect.ReasonLost
+	store.findings[0].Reason, store.findings[0].Degraded = detect.ReasonLost, true
 	b := newBench(t, testConfig(), store)
 	f := func(path, schema string) {
 		t.Helper()
@@ -67,6 +67,7 @@ func TestSchemasAreTrue(t *testing.T) {
 	f("/api/v1/events", "Event")
 	f("/api/v1/findings", "Finding")
 	f("/api/v1/deadletters", "DeadLetter")
+	f("/api/v1/blindness", "Blind")
 }
 
 func nested(levels int) string {

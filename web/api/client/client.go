@@ -132,6 +132,13 @@ func (c *Client) Finding(ctx context.Context, id detect.FindingID) (detect.Findi
 	return f, c.get(ctx, "/findings/"+id.String(), nil, &f)
 }
 
+// SearchBlindness returns what rules could not see that q selects.
+func (c *Client) SearchBlindness(ctx context.Context, q query.Blindness) (query.BlindPage, error) {
+	var page api.BlindPage
+	err := c.get(ctx, "/blindness", api.FormatBlindness(q), &page)
+	return query.BlindPage{Blind: page.Items, Total: page.Total}, err
+}
+
 // SearchDeadLetters returns one page of the dead letters that q selects.
 func (c *Client) SearchDeadLetters(ctx context.Context, q query.DeadLetters) (query.DeadLetterPage, error) {
 	var page api.DeadLetterPage

@@ -25,6 +25,7 @@ import (
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/query"
+	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/web/api"
 )
 
@@ -63,6 +64,10 @@ func (s *pagedStore) Finding(_ context.Context, id detect.FindingID, _ []audit.C
 		return detect.Finding{}, query.ErrNotFound
 	}
 	return s.findings[0], nil
+}
+
+func (s *pagedStore) SearchBlindness(_ context.Context, q query.Blindness) (query.BlindPage, error) {
+	return query.BlindPage{Blind: []query.Blind{{Schema: query.BlindSchema, Cluster: "prod", Rule: rules.RuleID(q.Rules[0])}}, Total: 7}, s.err
 }
 
 func (s *pagedStore) SearchDeadLetters(context.Context, query.DeadLetters) (query.DeadLetterPage, error) {
@@ -119,7 +124,7 @@ func serveAPI(t *testing.T, store *pagedStore) Config {
 	c := api.Config{Principals: []api.Principal{{Name: "jo", Role: api.RoleAdmin, Clusters: []string{"prod"}, TokenSHA256: hex.EncodeToString(sum[:])}}}
 	c.SetDefaults()
 	handler, err := api.New(c, api.Options{
-		Events: store, Findings: store, DeadLetters: store, Unseal: unseal, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Clock: time.Now,
+		Events: store, Findings: store, Blindness: store, DeadLetters: store, Unseal: unseal, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Clock: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +210,14 @@ func TestFindings(t *testing.T) {
 	}
 	who, err := c.Whoami(t.Context())
 	if diff := cmp.Diff(api.Whoami{Name: "jo", Role: api.RoleAdmin, Clusters: []string{"prod"}}, who); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+}
+
+func TestBlindness(t *testing.T) {
+	c := newClient(t, serveAPI(t, newStore(t)))
+	page, err := c.SearchBlindness(t.Context(), query.Blindness{Rules: []string{"r"}})
+	if diff := cmp.Diff(query.BlindPage{Blind: []query.Blind{{Schema: query.BlindSchema, Cluster: "prod", Rule: "r"}}, Total: 7}, page); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 }
