@@ -34,12 +34,27 @@ type PartExplanation struct {
 	Conditions []string     `json:"conditions"` // all must hold
 }
 
-// Constraint says which values of a field are looked at: those of In, or all but
-// those of NotIn.
+// Constraint says which values of a field are looked at: those of one of its lists.
 type Constraint struct {
-	Field string   `json:"field"`
-	In    []string `json:"in,omitempty"`
-	NotIn []string `json:"not_in,omitempty"`
+	Field  string   `json:"field"`
+	In     []string `json:"in,omitempty"`
+	NotIn  []string `json:"not_in,omitempty"`      // all but these
+	Begins []string `json:"begins_with,omitempty"` // those that begin with one of these
+	Holds  []string `json:"holds,omitempty"`       // lists that hold one of these
+}
+
+// constraint says what is required of a field.
+func (r *requirement) constraint() Constraint {
+	c := Constraint{Field: r.field.Name}
+	switch {
+	case r.field.list != nil:
+		c.Holds = r.words
+	case r.prefix:
+		c.Begins = r.words
+	default:
+		c.In = r.words
+	}
+	return c
 }
 
 // FieldNeed is a field with the least audit level at which it is recorded.
@@ -73,7 +88,7 @@ func explainPart(r *Rule, number int) PartExplanation {
 		p.Machine = append(p.Machine, c.machine...)
 		for _, need := range c.needs {
 			if unlessOutlined.has(need.field.index) {
-				p.Requires = append(p.Requires, Constraint{Field: need.field.Name, In: need.words})
+				p.Requires = append(p.Requires, need.constraint())
 			}
 		}
 	}

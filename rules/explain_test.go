@@ -31,6 +31,9 @@ func TestExplain(t *testing.T) {
 		Machine:  []string{"any(containers, .privileged)"},
 		Requires: []Constraint{{Field: "objectRef.namespace", In: []string{"kube-system"}}},
 	})
+	f(`objectRef.name startsWith "kube-" && "system:masters" in user.groups`, PartExplanation{Requires: []Constraint{
+		{Field: "objectRef.name", Begins: []string{"kube-"}}, {Field: "user.groups", Holds: []string{"system:masters"}},
+	}})
 	f(`actor.impersonating && !actor.controller`, PartExplanation{Candidate: []Constraint{
 		{Field: "actor.controller", In: []string{"false"}}, {Field: "actor.impersonating", In: []string{"true"}},
 	}})

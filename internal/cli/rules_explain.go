@@ -96,7 +96,7 @@ func writeExplanation(out io.Writer, e *explainedRule) error {
 	line("rule", fmt.Sprintf("%s, version %s, %s:%d", e.ID, e.Version, e.File, e.Line))
 	for _, p := range e.Parts {
 		fmt.Fprintln(w)
-		list(p.Name, p.Conditions)
+		list(p.Name, lines(p.Conditions))
 		list("  candidate where", orElse(constraints(p.Candidate), "every event is one"))
 		list("  compared first", constraints(p.Requires))
 		line("  tier", string(p.Tier))
@@ -114,6 +114,15 @@ func writeExplanation(out io.Writer, e *explainedRule) error {
 	return w.Flush()
 }
 
+// lines are those of all texts.
+func lines(texts []string) []string {
+	var all []string
+	for _, t := range texts {
+		all = append(all, strings.Split(t, "\n")...)
+	}
+	return all
+}
+
 func orElse(texts []string, otherwise string) []string {
 	if len(texts) == 0 {
 		return []string{otherwise}
@@ -125,8 +134,13 @@ func constraints(list []rules.Constraint) []string {
 	var texts []string
 	for _, c := range list {
 		word, values := "is", c.In
-		if len(c.NotIn) > 0 {
+		switch {
+		case len(c.NotIn) > 0:
 			word, values = "is not", c.NotIn
+		case len(c.Begins) > 0:
+			word, values = "begins with", c.Begins
+		case len(c.Holds) > 0:
+			word, values = "holds", c.Holds
 		}
 		shown := make([]string, len(values))
 		for i, v := range values {
