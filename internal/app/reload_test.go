@@ -122,3 +122,27 @@ func TestReloadOnChange(t *testing.T) {
 	}
 	k.counted(reloadOK, 1)
 }
+
+// What the stream cannot evaluate is named when the rules are read.
+func TestLongRulesAreNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	text := ruleNamed("short") + "suppress: 6h\nwindow: {at_least: 2, within: 6h}\n---\n" + ruleNamed("long-window") + "window: {at_least: 2, within: 7h}\n---\n" +
+		ruleNamed("long-bucket") + "suppress: 7h\n---\n" + ruleNamed("new") + "window: {first_seen: userAgent}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	c := RulesConfig{NoBuiltin: true, Paths: []string{file}}
+	k := newRuleKeeper(c, time.Now, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
+	if result := k.load(); result != reloadOK || len(k.set.Rules) != 1 || k.set.Rules[0].ID != "short" {
+		t.Fatalf("loading went %s: %d rules", result, len(k.set.Rules))
+	}
+	for _, id := range []string{"long-window", "long-bucket", "new"} {
+		if !strings.Contains(log.String(), "not evaluated by serve: 'klaxon scan' evaluates it\" rule="+id+" file="+file) {
+			t.Errorf("%s is not named:\n%s", id, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "rule=short") {
+		t.Errorf("a rule that is evaluated is named:\n%s", log.String())
+	}
+}
