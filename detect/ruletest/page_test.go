@@ -299,3 +299,40 @@ func answer(t *testing.T, condition string, item []byte) string {
 		return "false"
 	}
 }
+
+var plainBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+
+// The other blocks of the page are rules whose tests pass, changes, or parts of a
+// rule.
+func TestOtherBlocksOfThePage(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran, changes, parts := 0, 0, 0
+	for _, block := range plainBlock.FindAllStringSubmatch(string(text), -1) {
+		source := strings.ReplaceAll(block[1], "[…]", "[{verb: get}]")
+		if !strings.HasPrefix(source, "id:") && !strings.HasPrefix(source, "kind:") {
+			parts++
+			source = "id: page\ntitle: t\nwhen: allowed\n" + source
+			if !strings.Contains(source, "\nseverity:") {
+				source += "severity: low\n"
+			}
+		}
+		file, problems := rules.ParseFile(page, []byte(source), rules.OriginUser)
+		if len(problems) > 0 {
+			t.Errorf("%s\n%v", source, problems)
+		}
+		changes += len(file.Changes)
+		for _, r := range file.Rules {
+			for _, result := range Run(r) {
+				if ran++; !result.Passed && r.ID != "page" {
+					t.Errorf("rule %s, test %q: %s", r.ID, result.Test, result.Message)
+				}
+			}
+		}
+	}
+	if ran < 3 || changes != 2 || parts != 2 {
+		t.Errorf("%d tests, %d changes, %d parts of a rule: the page has more", ran, changes, parts)
+	}
+}
