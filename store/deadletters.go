@@ -16,8 +16,8 @@ import (
 
 // WriteDeadLetters stores the dead letters of one partition of topic
 // deadletter, as they were sealed. A letter that comes again, within a day, is
-// counted, and the first one stays. One that cannot be stored stays where it is, in the log: that is said and
-// counted. It does not become a dead letter again.
+// counted, and the first one stays. One that cannot be stored stays where it is,
+// in the log: that is said and counted. It does not become a dead letter again.
 func (s *Store) WriteDeadLetters(ctx context.Context, claim stream.Claim) error {
 	return replacing[letterRow]{
 		topic:   topic.DeadLetters,

@@ -74,8 +74,8 @@ func (s *source) begin(want print) error {
 	if s.packed {
 		return s.skip()
 	}
-	if info.Size() < s.offset {
-		return errOther
+	if info.Size() < s.offset || int64(len(first)) < min(s.offset, printBytes) {
+		return errOther // or it was cut just now
 	}
 	s.lines.r, s.read = (*plain)(s), s.offset
 	return nil
