@@ -11,7 +11,7 @@ import (
 )
 
 // maxClockNote bounds a clock in the metadata of a position, bytes.
-const maxClockNote = 3500
+const maxClockNote = 3300
 
 // tick is a clock as it stood before the record at an offset.
 type tick struct {

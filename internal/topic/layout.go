@@ -13,6 +13,7 @@ func Layout(events int) map[string]int {
 		Events:      events,
 		Matches:     min(events, detect.Shards), // a shard is in one partition
 		Findings:    min(events, maxFew),
+		Blind:       min(events, maxFew),
 		DeadLetters: min(events, maxFew),
 	}
 }

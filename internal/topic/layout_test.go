@@ -13,6 +13,6 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%d partitions: %s", events, diff)
 		}
 	}
-	f(1, map[string]int{Events: 1, Matches: 1, Findings: 1, DeadLetters: 1})
-	f(200, map[string]int{Events: 200, Matches: 64, Findings: 12, DeadLetters: 12})
+	f(1, map[string]int{Events: 1, Matches: 1, Findings: 1, Blind: 1, DeadLetters: 1})
+	f(200, map[string]int{Events: 200, Matches: 64, Findings: 12, Blind: 12, DeadLetters: 12})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -138,7 +139,7 @@ func samples(t *testing.T, layout map[string]int) []sample {
 		Schema: detect.FindingSchema, ID: detect.FindingID{1}, Fingerprint: found.Fingerprint(), Rule: "secret-read", Severity: "high",
 		Key: found.Key, State: detect.StateOpen, Revision: 3, Count: 2, Events: []detect.EventRef{{AuditID: "a-1", Verb: "get"}},
 	}
-	letter := topic.DeadLetter{Reason: "syntax", Cluster: "prod-1", Sender: "a/prod-1", Received: received, Length: 3, Kept: 3, KeyID: "k", Sealed: []byte{201, 2, 3}}
+	letter := topic.DeadLetter{Reason: "syntax", Cluster: "prod-1", Sender: "a/prod-1", Received: received, Length: 3, Kept: 3, KeyID: "k", Name: topic.LetterID{203, 1}, Sealed: []byte{201, 2, 3}}
 
 	all := []sample{
 		{topic.Events, "event", event.Record(layout[topic.Events])},
@@ -157,6 +158,9 @@ func samples(t *testing.T, layout map[string]int) []sample {
 	add(topic.Matches, "progress", r, err)
 	r, err = topic.FindingRecord(&finding, layout[topic.Findings])
 	add(topic.Findings, "finding", r, err)
+	blind := topic.Blindness{Cluster: "prod-1", Hour: received.Truncate(time.Hour), Rule: "secret-read", Needs: audit.GapRequest, Source: 13, Evaluations: 2}
+	r, err = blind.Record(layout[topic.Blind])
+	add(topic.Blind, "blindness", r, err)
 	open, err := topic.OpenRecords([]int{0}, []detect.Fingerprint{finding.Fingerprint}, nil, 1)
 	add(topic.Findings, "open", open[0], err)
 	return all
@@ -197,6 +201,7 @@ func TestSchemaPage(t *testing.T) {
 	}
 	f("klaxon.matches", "member", members[detect.Match]())
 	f("klaxon.findings", "member", members[detect.Finding]())
+	f("klaxon.blind", "member", members[topic.Blindness]())
 	f("klaxon.findings", "member of `events`", members[detect.EventRef]())
 	f("klaxon.findings", "member of `open`", members[topic.Open]())
 }
@@ -216,7 +221,11 @@ func TestAnotherReader(t *testing.T) {
 	defer func() { _ = log.Close() }()
 	want := samples(t, layout)
 	for _, s := range want {
-		if err := log.Append(ctx, s.topic, []stream.Record{s.record}); err != nil {
+		err := log.Append(ctx, s.topic, []stream.Record{s.record})
+		for errors.Is(err, stream.ErrUnavailable) && ctx.Err() == nil { // the partitions have no leaders yet
+			err = log.Append(ctx, s.topic, []stream.Record{s.record})
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -305,8 +314,10 @@ func decode(t *testing.T, r *kgo.Record, prefix string, layout map[string]int) s
 		kind, partition = "finding", k%n
 		checkFinding(t, r)
 	case "findings.open":
+	case "blind.":
+		kind, partition = "blindness", 13%n
 	case "deadletter.":
-		kind, partition = "letter", int(r.Value[0])%n
+		kind, partition = "letter", int(headers["id"][0])%n
 	default:
 		t.Errorf("%s: kind %q is not on the page", r.Topic, kind)
 	}
