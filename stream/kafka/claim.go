@@ -34,6 +34,7 @@ type claim struct {
 	mu       sync.Mutex
 	position stream.Position
 	ticket   ticket
+	lost     bool          // a commit was refused: another member may have it
 	ended    bool          // the handler has returned
 	asked    chan struct{} // closed: come to rest
 	rests    chan struct{} // closed: it does
@@ -113,11 +114,12 @@ func (c *claim) returned() {
 }
 
 // goesOnFrom reports whether the claim is where p says that the group is, and
-// may go on: nobody else has committed anything.
+// may go on: nobody else has committed anything. One that was lost does not,
+// even if nobody has had its partition since: its handler has returned, or will.
 func (c *claim) goesOnFrom(p stream.Position) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return closed(c.rests) && c.position == p
+	return !c.lost && !c.ended && closed(c.rests) && c.position == p
 }
 
 // pass lets a handler through that was not asked to rest, and otherwise holds it
@@ -185,6 +187,9 @@ func (c *claim) commit(ctx context.Context, p stream.Position) error {
 			c.mu.Unlock()
 			return nil
 		case isFenced(err):
+			c.mu.Lock()
+			c.lost = true
+			c.mu.Unlock()
 			c.lose()
 			return fmt.Errorf("%w: %w", stream.ErrFenced, err)
 		case !isPassing(err):

@@ -136,3 +136,36 @@ func TestHandlerAtWorkLosesItsClaim(t *testing.T) {
 	leaveFirst()
 	leaveSecond()
 }
+
+// A partition whose claim was lost by a refused commit gets a new handler when
+// the same member gets it again, although nobody has committed anything since.
+func TestLostClaimIsTakenAnew(t *testing.T) {
+	log := newLab(t, shared.Cluster(t), map[string]int{"events": 2}).open()
+	j := newJournal()
+	refused := make(chan error, 1)
+	first := func(ctx context.Context, c stream.Claim) error {
+		own := c.(*claim)
+		if own.mu.Lock(); own.partition == 0 && len(refused) == 0 {
+			own.ticket.member = "nobody"
+		}
+		own.mu.Unlock()
+		if err := c.Commit(ctx, c.Position()); err != nil {
+			refused <- err
+			return nil
+		}
+		return j.reading("a")(ctx, c)
+	}
+	leaveFirst := join(t, log, first)
+	waitFor(t, "a commit is refused", func() bool { return len(refused) == 1 })
+	leaveSecond := join(t, log, j.reading("b"))
+	waitFor(t, "both members have one", func() bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.starts["a0"] == 1 && j.starts["b1"] == 1
+	})
+	if err := <-refused; !errors.Is(err, stream.ErrFenced) {
+		t.Errorf("the refused commit: %v", err)
+	}
+	leaveSecond()
+	leaveFirst()
+}
