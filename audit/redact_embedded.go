@@ -120,6 +120,9 @@ func (x *redaction) inside(start int, s string, read func(*redaction)) bool {
 }
 
 func isJSONText(s string) bool {
+	if s == "" || isLetter(s[0]) || isDigit(s[0]) {
+		return false
+	}
 	s = strings.TrimLeft(s, " \t\r\n")
 	return s != "" && strings.IndexByte(`{["`, s[0]) >= 0
 }

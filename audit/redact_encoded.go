@@ -35,17 +35,21 @@ func mayHoldEncoded(in []byte) bool {
 	}
 }
 
-// beginsEncoded reports whether a text begins like base64 of either alphabet, in
-// lines or not; other is one more character that it may hold.
+// beginsEncoded reports whether a text begins like the base64 of text or gzip, of
+// either alphabet, in lines or not; other is one more character that it may hold.
+// The base64 of thirty characters has capital letters, most names have none.
 func beginsEncoded[T string | []byte](s T, other byte) bool {
+	capitals := false
 	for i := range minEncoded {
 		switch c := s[i]; {
-		case isLetter(c), isDigit(c), c == '+', c == '/', c == '-', c == '_', c == '\r', c == '\n', c == other:
+		case 'A' <= c && c <= 'Z':
+			capitals = true
+		case isLetter(c), isDigit(c), c == '+', c == '/' && i > 0, c == '-', c == '_', c == '\r', c == '\n', c == other:
 		default:
 			return false
 		}
 	}
-	return true
+	return capitals
 }
 
 // hides reports whether a text is, as a whole, the base64 of one that would be
@@ -73,7 +77,7 @@ func (x *redaction) hides(s string) bool {
 // decodeBase64 decodes a text of either alphabet, with padding or without, in
 // lines or not.
 func decodeBase64(text []byte) ([]byte, bool) {
-	if len(text) < minEncoded || !beginsEncoded(text, 'A') {
+	if len(text) < minEncoded || !beginsEncoded(text, '\n') {
 		return nil, false
 	}
 	encoding := base64.RawStdEncoding

@@ -34,7 +34,18 @@ func mayHoldToken(text []byte) bool {
 	return holds(text, "ey", 'J', "") || bytes.IndexByte(text, '@') >= 0 && mayHoldURL(text)
 }
 
-func mayHoldURL(text []byte) bool { return holds(text, ":/", '/', "") }
+func mayHoldURL(text []byte) bool {
+	for rest := after(text, ":/", '/', ""); rest != nil; rest = after(rest, ":/", '/', "") {
+		end := bytes.IndexByte(rest, '"')
+		if end < 0 {
+			end = len(rest)
+		}
+		if bytes.IndexByte(rest[:end], '@') >= 0 || bytes.IndexByte(rest[:end], '?') >= 0 {
+			return true
+		}
+	}
+	return false
+}
 
 func mayHoldKey(text []byte) bool {
 	return bytes.Contains(text, []byte("PRIVATE KEY")) || bytes.Contains(text, []byte(pemHead64))
