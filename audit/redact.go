@@ -162,8 +162,11 @@ func (r *Redactor) redactWithin(item []byte, e *Event, growth int) ([]byte, erro
 func (x *redaction) eventMember(key string, within scope) {
 	c := x.peek()
 	switch {
-	case strings.EqualFold(key, "requestObject"), strings.EqualFold(key, "responseObject"):
+	case key == "requestObject", key == "responseObject":
 		x.eventBody(within)
+	case strings.EqualFold(key, "requestObject"), strings.EqualFold(key, "responseObject"): // to nobody a body
+		x.reads = texts
+		x.body(within, resourceRule{})
 	case strings.EqualFold(key, "annotations") && c == '{':
 		x.annotations(within)
 	case strings.EqualFold(key, "responseStatus") && x.echoes:

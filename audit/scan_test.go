@@ -25,6 +25,9 @@ func checkAgainstServer(t *testing.T, item []byte) {
 	wantErr := kjson.UnmarshalCaseSensitivePreserveInts(item, &want)
 	var got Event
 	err := Scan(item, &got)
+	if err == nil && isTooDeep(wantErr) {
+		return // TestScanDeepBodies
+	}
 
 	var broken *ItemError
 	if err != nil && (!errors.As(err, &broken) || broken.Reason == "") {
