@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +19,8 @@ import (
 )
 
 // FuzzBody posts anything: it is accepted, what is read of it comes out of the
-// log as an event whose id is right, and the rest as a dead letter.
+// log as an event whose id is right, and the rest as a dead letter. Of a list that
+// is whole each item comes out once, and no letter lies in the log in the clear.
 func FuzzBody(f *testing.F) {
 	for _, body := range []string{
 		"", "{", "[]", list(), list(event("a")), list(event("a"), `{`, event("b")), list(`7`, `{"kind":"Pod"}`, `{"verb":{}}`),
@@ -69,10 +72,15 @@ func FuzzBody(f *testing.F) {
 				t.Errorf("the id %v is not the stored event's, %v", e.ID, scanned.ID("prod"))
 			}
 		}
-		letters, _ := log.letters(t)
-		if got, want := len(log.events(t, topic.KindEvent))+len(letters), leastRecords(body); got < want {
-			t.Errorf("%d events and dead letters, want at least %d", got, want)
+		letters, texts := log.letters(t)
+		got := len(log.events(t, topic.KindEvent)) + len(letters)
+		if least := leastRecords(body); got < least {
+			t.Errorf("%d events and dead letters, want at least %d", got, least)
 		}
+		if items, whole := wholeList(body); whole {
+			checkItems(t, log, redactor, items, texts)
+		}
+		checkSealed(t, log, texts)
 		if held := metric(t, reg, "klaxon_ingest_held_bytes"); held != 0 {
 			t.Errorf("%v bytes are held after the answer", held)
 		}
@@ -98,4 +106,68 @@ func leastRecords(body string) int {
 		return 1
 	}
 	return len(all.Items)
+}
+
+// wholeList returns the items of a body that is a list of some as API servers send it;
+// false for any other.
+func wholeList(body string) (items []json.RawMessage, whole bool) {
+	var all struct {
+		Kind       string            `json:"kind"`
+		APIVersion string            `json:"apiVersion"`
+		Items      []json.RawMessage `json:"items"`
+	}
+	repeated, err := kjson.UnmarshalStrict([]byte(body), &all, kjson.DisallowDuplicateFields)
+	return all.Items, err == nil && len(repeated) == 0 && len(all.Items) > 0 && all.Kind == "EventList" && all.APIVersion == "audit.k8s.io/v1"
+}
+
+// checkItems holds that each item came out: an event as what its own reduction
+// gives, in the order of the list in its partition; any other as it came.
+func checkItems(t *testing.T, log *memoryLog, redactor *audit.Redactor, items []json.RawMessage, letters []string) {
+	t.Helper()
+	reducer, err := audit.NewReducer(redactor, audit.MinEventBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := map[audit.EventID]int{}
+	for _, e := range log.events(t, topic.KindEvent) {
+		stored[e.ID]++
+	}
+	for _, item := range items {
+		var e audit.Event
+		if audit.Scan(item, &e) != nil {
+			i := slices.Index(letters, string(item))
+			if i < 0 {
+				t.Fatalf("no letter holds the item %q", item)
+			}
+			letters = slices.Delete(slices.Clone(letters), i, i+1)
+			continue
+		}
+		if _, _, err := reducer.Reduce(item, &e); err != nil {
+			t.Fatalf("reduce %q: %v", item, err)
+		}
+		if stored[e.ID("prod")]--; stored[e.ID("prod")] < 0 {
+			t.Fatalf("the event is missing: %q", item)
+		}
+	}
+	for id, left := range stored {
+		if left > 0 {
+			t.Fatalf("%v is stored %d times too often", id, left)
+		}
+	}
+	if len(letters) > 0 {
+		t.Fatalf("nobody sent the letters %q", letters)
+	}
+}
+
+// checkSealed holds that no record shows a letter that is long enough to be told
+// from chance.
+func checkSealed(t *testing.T, log *memoryLog, letters []string) {
+	t.Helper()
+	for _, record := range log.records[topic.DeadLetters] {
+		for _, text := range letters {
+			if len(text) >= 8 && bytes.Contains(record.Value, []byte(text[:8])) {
+				t.Fatalf("%q lies in the log", text)
+			}
+		}
+	}
 }

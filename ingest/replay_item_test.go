@@ -3,6 +3,8 @@ package ingest
 import (
 	"testing"
 	"time"
+
+	"github.com/klaxon-dev/klaxon/audit"
 )
 
 func TestWebhookItem(t *testing.T) {
@@ -51,8 +53,10 @@ func TestEventTime(t *testing.T) {
 	}
 }
 
+// FuzzWebhookItem holds that an event stays what it is, but for its times.
 func FuzzWebhookItem(f *testing.F) {
-	f.Add([]byte(`{"kind":"Event","stageTimestamp":"2026-11-21T02:16:47.703474Z","a":[1,{"b":null}]}`), int64(5))
+	f.Add([]byte(`{"kind":"Event","stageTimestamp":"2026-11-21T02:16:47.703474Z","a":[1,{"b":null}]}`), int64(5e9))
+	f.Add([]byte(`{"verb":"get","verb":"list","requestReceivedTimestamp":"2026-11-21T02:16:47.703474Z","requestObject":{"kind":"Pod"}}`), int64(-3600e9))
 	f.Add([]byte(` { "a" : 1 , "kind":"x" } `), int64(0))
 	f.Fuzz(func(t *testing.T, event []byte, delta int64) {
 		item, err := WebhookItem(event, time.Duration(delta))
@@ -62,6 +66,21 @@ func FuzzWebhookItem(f *testing.F) {
 		again, err := WebhookItem(item, 0)
 		if err != nil || string(again) != string(item) {
 			t.Errorf("not stable: %q then %q, %v", item, again, err)
+		}
+		var before, after audit.Event
+		if audit.Scan(event, &before) != nil {
+			return
+		}
+		if err := audit.Scan(item, &after); err != nil {
+			t.Fatalf("%q became no event: %v", item, err)
+		}
+		for _, at := range []*time.Time{&before.RequestReceived, &before.StageTime} {
+			if !at.IsZero() {
+				*at = at.Add(time.Duration(delta)).Truncate(time.Microsecond)
+			}
+		}
+		if after.ID("c") != before.ID("c") {
+			t.Errorf("%q became another event by %v: %q", event, time.Duration(delta), item)
 		}
 	})
 }

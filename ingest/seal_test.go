@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/internal/topic"
 )
 
@@ -134,20 +135,42 @@ func TestNewSealerRefusesShortKeys(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	s, err := NewSealer(testKey)
-	if err != nil {
-		f.Fatal(err)
-	}
-	d := testLetter()
-	s.Seal(&d, []byte("s3cret"))
-	f.Add([]byte("short"), int64(0))
-	f.Add(d.Sealed[1:], int64(6))
-	f.Fuzz(func(t *testing.T, sealed []byte, length int64) {
-		d := testLetter()
-		d.Sealed, d.Length = sealed, length
-		if text, err := s.Open(&d); err == nil {
-			t.Fatalf("opened what was not sealed: %q", text)
+// FuzzSeal seals and opens: what comes back is what was sealed, it shows nothing
+// of it, and nothing that was changed opens, neither the text nor what is said of
+// it.
+func FuzzSeal(f *testing.F) {
+	s, other := testSealer(f, testKey), testSealer(f, bytes.Repeat([]byte("x"), 32))
+	f.Add([]byte("s3cret, and more"), "syntax", "prod-1", "prod-1", int64(6), int64(0), byte(1))
+	f.Add([]byte(nil), "", "", "", int64(-1), int64(1e18), byte(0x80))
+	f.Fuzz(func(t *testing.T, text []byte, reason, cluster, sender string, length, at int64, flip byte) {
+		sealed := topic.DeadLetter{Reason: reason, Cluster: audit.ClusterID(cluster), Sender: sender, Received: time.UnixMicro(at).UTC(), Length: length}
+		s.Seal(&sealed, text)
+		if got, err := s.Open(&sealed); err != nil || !bytes.Equal(got, text) {
+			t.Fatalf("opened %q, %v", got, err)
+		}
+		if len(text) >= 8 && bytes.Contains(sealed.Sealed, text[:8]) {
+			t.Fatal("the text is readable")
+		}
+		if _, err := other.Open(&sealed); !errors.Is(err, errOtherKey) {
+			t.Fatalf("with another key: %v", err)
+		}
+		for i, change := range []func(*topic.DeadLetter){
+			func(d *topic.DeadLetter) { d.Sealed[uint64(at)%uint64(len(d.Sealed))] ^= flip | 1 },
+			func(d *topic.DeadLetter) { d.Sealed = d.Sealed[:uint64(at)%uint64(len(d.Sealed))] },
+			func(d *topic.DeadLetter) { d.Sealed = append(d.Sealed, flip) },
+			func(d *topic.DeadLetter) { d.Reason += "x" },
+			func(d *topic.DeadLetter) { d.Reason, d.Cluster = d.Reason+"x", audit.ClusterID(cluster)+"x" },
+			func(d *topic.DeadLetter) { d.Sender += string(rune(flip)) },
+			func(d *topic.DeadLetter) { d.Length ^= int64(flip) | 1 },
+			func(d *topic.DeadLetter) { d.Received = d.Received.Add(time.Microsecond) },
+			func(d *topic.DeadLetter) { d.KeyID = ""; d.Sealed = bytes.Repeat([]byte{flip}, len(d.Sealed)) },
+		} {
+			changed := sealed
+			changed.Sealed = bytes.Clone(sealed.Sealed)
+			change(&changed)
+			if got, err := s.Open(&changed); err == nil {
+				t.Fatalf("change %d: opened %q", i, got)
+			}
 		}
 	})
 }
