@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
@@ -143,4 +144,25 @@ func scanned(b *testing.B, items [][]byte) []Event {
 		}
 	}
 	return events
+}
+
+// BenchmarkRedactHostile is of texts that make the patterns work hardest: their
+// cost grows with the length of the text and not faster.
+func BenchmarkRedactHostile(b *testing.B) {
+	r := testRedactor(b)
+	for _, s := range []string{"password", "a://b@", "kind: &a !b # c\n", "kind: Secret in ", "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----", "https://a:b@c?token=d&"} {
+		item := []byte(eventAbout("/configmaps/", `{"data":{"x":`+quoted("Secret ://@ "+strings.Repeat(s, (1<<20)/len(s)))+`}}`, ""))
+		b.Run(strings.TrimSpace(s), func(b *testing.B) {
+			var e Event
+			b.SetBytes(int64(len(item)))
+			for b.Loop() {
+				if err := Scan(item, &e); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := r.redactWithin(item, &e, len(item)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -157,6 +157,9 @@ func holdsMember(text []byte, before string, c byte, behind string) bool {
 		if len(next) == 0 || next[0] == ':' || next[0] == '/' {
 			return true
 		}
+		if next = bytes.TrimLeft(rest, `\`); next[0] != '"' {
+			continue
+		}
 		read := text[:len(text)-len(rest)]
 		if quote := bytes.LastIndexByte(read, '"'); quote >= 0 && read[quote+1] == '/' {
 			return true

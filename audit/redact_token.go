@@ -12,7 +12,6 @@ import (
 // 7468), in the clear and as base64.
 var (
 	webToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){2,4}`)
-	webURL   = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*:\\*/\\*/[^\s"'<>` + "`" + `]+`)
 	refused  = regexp.MustCompile(`"([^"]*)": ` + refusedURL)
 	pemKey   = regexp.MustCompile(`(?s)-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(.+?)(?:-----END|$)`)
 	pemKey64 = regexp.MustCompile(`(` + pemHead64 + `(?:` + pemKeys64 + `)[A-Za-z0-9+/_-]*(?:(?:\s|\\[nr])+[A-Za-z0-9+/_-]{40,})*=*)`)
@@ -35,7 +34,10 @@ func mayHoldToken(text []byte) bool {
 }
 
 func mayHoldURL(text []byte) bool {
-	for rest := after(text, ":/", '/', ""); rest != nil; rest = after(rest, ":/", '/', "") {
+	for rest := text; ; {
+		if rest = after(rest, ":/", '/', ""); rest == nil {
+			return false
+		}
 		end := bytes.IndexByte(rest, '"')
 		if end < 0 {
 			end = len(rest)
@@ -43,8 +45,8 @@ func mayHoldURL(text []byte) bool {
 		if bytes.IndexByte(rest[:end], '@') >= 0 || bytes.IndexByte(rest[:end], '?') >= 0 {
 			return true
 		}
+		rest = rest[end:]
 	}
-	return false
 }
 
 func mayHoldKey(text []byte) bool {
@@ -160,20 +162,63 @@ func (c *tokenCleaner) matches(pattern *regexp.Regexp, group int, s string) stri
 	return clean.String()
 }
 
-// replace replaces each match of a pattern by what with makes of it.
-func (c *tokenCleaner) replace(pattern *regexp.Regexp, s string, with func(string) string) string {
-	if c.left < 0 {
-		return s
-	}
-	return pattern.ReplaceAllStringFunc(s, with)
-}
-
 // urls cleans the URLs in a text.
 func (c *tokenCleaner) urls(s string) string {
 	if !strings.Contains(s, "://") && !strings.Contains(s, `:\`) {
 		return s
 	}
-	return c.replace(webURL, s, c.url)
+	var clean strings.Builder
+	done := 0
+	for c.left >= 0 {
+		start, end := nextURL(s, done)
+		if end < 0 {
+			break
+		}
+		clean.WriteString(s[done:start])
+		clean.WriteString(c.url(s[start:end]))
+		done = end
+	}
+	clean.WriteString(s[done:])
+	return clean.String()
+}
+
+// nextURL returns where in s the first URL behind from begins and ends: from its
+// scheme up to white space or what quotes it; end is -1 if there is none. The
+// slashes may be escaped.
+func nextURL(s string, from int) (start, end int) {
+	for i := from; ; i++ {
+		n := strings.IndexByte(s[i:], ':')
+		if n < 0 {
+			return 0, -1
+		}
+		i += n
+		rest, ok := cutSlash(s[i+1:])
+		if ok {
+			rest, ok = cutSlash(rest)
+		}
+		start = i - len(scheme(s[from:i]))
+		if !ok || start == i {
+			continue
+		}
+		if n = strings.IndexAny(rest, " \t\r\n\f\v\"'<>`"); n < 0 {
+			n = len(rest)
+		}
+		return start, len(s) - len(rest) + n
+	}
+}
+
+// cutSlash cuts off a slash with the backslashes before it.
+func cutSlash(s string) (rest string, ok bool) {
+	return strings.CutPrefix(strings.TrimLeft(s, `\`), "/")
+}
+
+// scheme returns the scheme of a URL that s ends with, "" if that is none.
+func scheme(s string) string {
+	i := len(s)
+	for i > 0 && (isLetter(s[i-1]) || isDigit(s[i-1]) || strings.IndexByte("+.-", s[i-1]) >= 0) {
+		i--
+	}
+	return strings.TrimLeft(s[i:], "0123456789+.-")
 }
 
 // shell are the characters by which a command may follow in a word.

@@ -112,7 +112,10 @@ func (c *tokenCleaner) path(path string) string {
 			path = (&url.URL{Path: clean}).EscapedPath()
 		}
 	}
-	return c.replace(pathParameter, path, func(parameter string) string {
+	if c.left < 0 {
+		return path
+	}
+	return pathParameter.ReplaceAllStringFunc(path, func(parameter string) string {
 		name, value, _ := strings.Cut(parameter, "=")
 		if !isTokenName(name[1:]) {
 			return parameter
