@@ -6,8 +6,10 @@ import (
 )
 
 // DefaultMaxItemBytes bounds one item where nothing else is said. The largest
-// Metadata event that a client could provoke in an API server is 24 MB.
-const DefaultMaxItemBytes = 32 << 20
+// event that a client could provoke in an API server is 24 MB at Metadata: 1 MB of
+// a URI, each byte written as six, in requestURI, objectRef.name, the message and
+// the details of a refusal; at RequestResponse the answer repeats the last two.
+const DefaultMaxItemBytes = 48 << 20
 
 // SplitLimits bound what reading an input may cost. Zero values are the
 // defaults.

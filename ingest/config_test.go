@@ -24,7 +24,7 @@ func TestConfigDefaultsAreValid(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	if c.Listen != "127.0.0.1:9443" || c.Limits.EventBytes != 1<<20 || c.Limits.ItemBytes != 32<<20 || c.Heartbeat != 10*time.Second {
+	if c.Listen != "127.0.0.1:9443" || c.Limits.EventBytes != 1<<20 || c.Limits.ItemBytes != 48<<20 || c.Heartbeat != 10*time.Second {
 		t.Errorf("defaults: %+v", c)
 	}
 }

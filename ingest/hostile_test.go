@@ -64,6 +64,20 @@ func TestOversizedEventIsReduced(t *testing.T) {
 	}
 }
 
+// The largest event that anybody can provoke, without rights, where answers are
+// recorded: 1 MB of what is written as six bytes, six times.
+func TestLargestEvent(t *testing.T) {
+	r := newReceiverTest(t)
+	long := strings.Repeat(`\u0026`, 1<<20)
+	status := `"status":"Failure","message":"` + long + `","reason":"Forbidden","details":{"name":"` + long + `"},"code":403`
+	item := `{"level":"RequestResponse","auditID":"x","stage":"ResponseComplete","requestURI":"/` + long + `","verb":"get","user":{"username":"system:anonymous"},"objectRef":{"resource":"pods","name":"` + long + `"},` +
+		`"responseStatus":{"metadata":{},` + status + `},"responseObject":{"kind":"Status",` + status + `},"requestReceivedTimestamp":"2026-11-21T09:00:00.000000Z","stageTimestamp":"2026-11-21T09:00:00.000000Z"}`
+	r.post(list(event("before"), item, event("after")), http.StatusOK)
+	if events := r.log.events(t, topic.KindEvent); len(events) != 3 || metric(t, r.metrics, "klaxon_ingest_reduced_total") != 1 {
+		t.Errorf("%d of 3 events of %d bytes", len(events), len(item))
+	}
+}
+
 func TestItemOverTheCap(t *testing.T) {
 	r := newReceiverTest(t, func(s *receiverSetup) {
 		s.config.Limits.ItemBytes, s.config.Limits.DeadLetterBytes = 2<<20, 1000
