@@ -236,6 +236,9 @@ func (c *Config) setDefaults() {
 	c.Log.Format = cmp.Or(c.Log.Format, "text")
 }
 
+// recordForm is more than a record takes besides the event or letter that it is.
+const recordForm = 64 << 10
+
 // validate returns every problem, one sentence each.
 func (c *Config) validate() error {
 	var problems []error
@@ -249,6 +252,11 @@ func (c *Config) validate() error {
 	case StreamLocal:
 	case StreamKafka:
 		problems = append(problems, c.Stream.Kafka.Validate())
+		largest := max(c.Ingest.Limits.EventBytes, c.Ingest.Limits.DeadLetterBytes) + recordForm
+		if int64(c.Stream.Kafka.MaxRecordBytes) < largest {
+			problem("stream.kafka.max_record_bytes: %d is too little for ingest.limits.event_bytes and dead_letter_bytes: want at least %d",
+				c.Stream.Kafka.MaxRecordBytes, largest)
+		}
 	default:
 		problem("stream.kind: %q is not local or kafka", c.Stream.Kind)
 	}

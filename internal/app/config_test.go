@@ -123,6 +123,7 @@ func TestRoles(t *testing.T) {
 	f(kafka + "redaction: {key_file: k}\nroles: [store, api]")
 	f(kafka + "redaction: {key_file: k}\ningest: {instance: a}")
 	f("stream: {kind: kafka}", "stream.kafka.brokers")
+	f(kafka+"roles: [match]\ningest: {limits: {dead_letter_bytes: 8388608}}", "stream.kafka.max_record_bytes: 8388608 is too little")
 	if _, err := ParseRoles("match, window,nope"); err == nil || !strings.Contains(err.Error(), `"nope"`) {
 		t.Errorf("ParseRoles: %v", err)
 	}
