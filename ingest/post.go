@@ -22,15 +22,17 @@ type post struct {
 	body     *body
 	items    *audit.Splitter
 	chunk    chunk
-	event    audit.Event // of the item at hand
-	hand     int64       // bytes that are at hand: neither in items nor in chunk
-	held     int64       // bytes taken from the budget
-	large    func()      // gives back the slot of a large event; nil without one
+	headers  []stream.Header // of all its events
+	event    audit.Event     // of the item at hand
+	hand     int64           // bytes that are at hand: neither in items nor in chunk
+	held     int64           // bytes taken from the budget
+	large    func()          // gives back the slot of a large event; nil without one
 }
 
 func newPost(ctx context.Context, r *Receiver, sender Sender, received time.Time, src io.Reader) *post {
 	p := &post{Receiver: r, sender: sender, received: received}
 	p.body = &body{src: src, left: p.Limits.BodyBytes, take: func(n int64) error { return p.take(ctx, n) }}
+	p.headers = (&topic.Event{Kind: topic.KindEvent, Cluster: sender.Cluster, Sender: r.nameOf(sender), Received: received}).Headers()
 	p.items = audit.NewSplitter(p.body, audit.SplitLimits{MaxItemBytes: int(p.Limits.ItemBytes)})
 	return p
 }
@@ -112,15 +114,8 @@ func (p *post) addItem(ctx context.Context, item []byte) error {
 		p.metrics.reduced.WithLabelValues(string(how)).Inc()
 	}
 	p.metrics.observeAge(e.StageTime, p.received)
-	record := topic.Event{
-		Kind:     topic.KindEvent,
-		ID:       e.ID(p.sender.Cluster),
-		Cluster:  p.sender.Cluster,
-		Sender:   p.nameOf(p.sender),
-		Received: p.received,
-		Item:     clean,
-	}
-	p.chunk.events = append(p.chunk.events, record.Record(p.eventPartitions))
+	record := topic.Event{Kind: topic.KindEvent, ID: e.ID(p.sender.Cluster), Item: clean}
+	p.chunk.events = append(p.chunk.events, record.RecordUnder(p.headers, p.eventPartitions))
 	if &clean[0] == &item[0] {
 		return p.keep(ctx, 0)
 	}

@@ -48,6 +48,7 @@ type App struct {
 	stages   *errgroup.Group
 	broken   chan struct{} // a server ended by itself: its clean-up says why
 	health   *health
+	ballast  []byte
 	rules    *ruleKeeper
 	engine   *engine.Supervisor // nil where ClickHouse is a server
 
@@ -66,6 +67,7 @@ func New(ctx context.Context, c Config, o Options) (app *App, err error) {
 		registry: prometheus.NewRegistry(),
 		cleanups: cleanups{logger: o.Logger},
 		broken:   make(chan struct{}, 1),
+		ballast:  newBallast(),
 	}
 	defer func() {
 		if err != nil {

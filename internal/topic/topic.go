@@ -65,18 +65,27 @@ type Event struct {
 
 // Record encodes e. Partition is ID modulo partitions for an event; heartbeats
 // go to every partition, so the caller sets it.
-func (e *Event) Record(partitions int) stream.Record {
-	r := stream.Record{
-		Headers: []stream.Header{
-			{Key: headerVersion, Value: []byte(Version)},
-			{Key: headerKind, Value: []byte(e.Kind)},
-			{Key: headerSender, Value: []byte(e.Sender)},
-			{Key: headerReceived, Value: e.Received.UTC().AppendFormat(nil, time.RFC3339Nano)},
-		},
-		Value: e.Item,
+func (e *Event) Record(partitions int) stream.Record { return e.RecordUnder(e.Headers(), partitions) }
+
+// Headers returns the headers of e's record. Records of events that came together
+// may share them: they are the same for all of one sender and time.
+func (e *Event) Headers() []stream.Header {
+	headers := []stream.Header{
+		{Key: headerVersion, Value: []byte(Version)},
+		{Key: headerKind, Value: []byte(e.Kind)},
+		{Key: headerSender, Value: []byte(e.Sender)},
+		{Key: headerReceived, Value: e.Received.UTC().AppendFormat(nil, time.RFC3339Nano)},
 	}
 	if e.Kind == KindEvent {
-		r.Headers = append(r.Headers, stream.Header{Key: headerCluster, Value: []byte(e.Cluster)})
+		headers = append(headers, stream.Header{Key: headerCluster, Value: []byte(e.Cluster)})
+	}
+	return headers
+}
+
+// RecordUnder is Record with headers that Headers made.
+func (e *Event) RecordUnder(headers []stream.Header, partitions int) stream.Record {
+	r := stream.Record{Headers: headers, Value: e.Item}
+	if e.Kind == KindEvent {
 		r.Key = e.ID[:]
 		r.Partition = (int(e.ID[0])<<8 | int(e.ID[1])) % partitions
 	}

@@ -25,16 +25,17 @@ const (
 )
 
 // newProducer returns the producer of a topic. What Kafka's defaults would get
-// wrong is set: acknowledgement by all in-sync replicas, few attempts (the
-// sender tries again), short waits.
+// wrong is set: acknowledgement by all in-sync replicas; attempts for as long as a
+// leader that has moved is not known yet, not for as long as an outage (the sender
+// tries again); short waits.
 func (l *Log) newProducer(topic string) *producer {
 	return &producer{topic: topic, writer: &kafka.Writer{
 		Addr:            kafka.TCP(l.config.Brokers...),
 		Topic:           l.config.Topic(topic),
 		Balancer:        kafka.BalancerFunc(chosenPartition),
 		RequiredAcks:    kafka.RequireAll,
-		MaxAttempts:     3,
-		WriteBackoffMin: 100 * time.Millisecond,
+		MaxAttempts:     5,
+		WriteBackoffMin: 300 * time.Millisecond,
 		WriteBackoffMax: time.Second,
 		BatchSize:       500,
 		BatchBytes:      int64(l.config.MaxRecordBytes) + batchSlack,
@@ -154,7 +155,11 @@ func copied(records []stream.Record, size int64) []kafka.Message {
 	for i := range records {
 		r := &records[i]
 		messages[i] = kafka.Message{Key: keep(r.Key), Value: keep(r.Value), WriterData: r.Partition}
-		if len(r.Headers) > 0 {
+		switch {
+		case len(r.Headers) == 0:
+		case i > 0 && same(r.Headers, records[i-1].Headers):
+			messages[i].Headers = messages[i-1].Headers
+		default:
 			messages[i].Headers = make([]kafka.Header, len(r.Headers))
 			for j := range r.Headers {
 				messages[i].Headers[j] = kafka.Header{Key: r.Headers[j].Key, Value: keep(r.Headers[j].Value)}
@@ -197,6 +202,9 @@ func firstOf(err error) error {
 	}
 	return nil
 }
+
+// same reports whether two are one slice.
+func same(a, b []stream.Header) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 func tooLarge(err error) bool {
 	var large kafka.MessageTooLargeError
