@@ -23,6 +23,7 @@ type findingRow struct {
 	count               int64
 	tags                []string
 	state               string
+	shadow              bool
 	json                []byte
 	received            time.Time
 
@@ -48,6 +49,7 @@ func newFindingRow(f *detect.Finding, r stream.Record) findingRow {
 		count:       f.Count,
 		tags:        f.Tags,
 		state:       string(f.State),
+		shadow:      f.Shadow,
 		json:        r.Value,
 		received:    inRange(r.Time),
 		record:      r,
@@ -82,6 +84,7 @@ var findingColumns = []column[findingRow]{
 	field("count", "Int64", func(r *findingRow) *int64 { return &r.count }),
 	words("tags", func(r *findingRow) *[]string { return &r.tags }),
 	word("state", func(r *findingRow) *string { return &r.state }),
+	field("shadow", "Bool", func(r *findingRow) *bool { return &r.shadow }),
 	body("finding", func(r *findingRow) *[]byte { return &r.json }),
 	when("received", func(r *findingRow) *time.Time { return &r.received }),
 }

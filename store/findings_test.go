@@ -170,7 +170,7 @@ func TestFindingsMove(t *testing.T) {
 		r.Time = time.Now()
 		want, rows = append(want, f), append(rows, newFindingRow(&f, r))
 	}
-	columns := slices.DeleteFunc(slices.Clone(findingColumns), func(c column[findingRow]) bool { return c.name == "version" })
+	columns := columnsWithout("version", "shadow")
 	for last := int64(5); last <= 7; last++ {
 		h.config.Database += "_"
 		if err := createDatabase(t.Context(), h.connection, h.config.Database); err != nil {
@@ -207,6 +207,46 @@ func (h *harness) migrateTo(version int64) {
 	}
 }
 
+// Rows from before the column know whether their rule was tried out.
+func TestShadowOfOldFindings(t *testing.T) {
+	h := newHarness(t, engine(t))
+	h.config.Database += "_"
+	if err := createDatabase(t.Context(), h.connection, h.config.Database); err != nil {
+		t.Fatal(err)
+	}
+	h.migrateTo(8)
+	var rows []findingRow
+	for _, f := range []detect.Finding{finding(1), finding(2, func(f *detect.Finding) { f.Shadow = true })} {
+		r, err := topic.FindingRecord(&f, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Time = time.Now()
+		rows = append(rows, newFindingRow(&f, r))
+	}
+	if err := insert(t.Context(), h.store, h.config.Database+".findings", columnsWithout("shadow"), rows, ""); err != nil {
+		t.Fatal(err)
+	}
+	h.reopen()
+	for _, merged := range []bool{false, true} {
+		if merged {
+			if err := h.store.writes.Exec(t.Context(), "OPTIMIZE TABLE findings FINAL"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for shadow, want := range map[string]byte{query.ShadowHide: 1, query.ShadowOnly: 2} {
+			if got := h.allFindings(query.Findings{Shadow: shadow}); len(got) != 1 || got[0].ID[0] != want {
+				t.Errorf("%s, merged %v: %v", shadow, merged, got)
+			}
+		}
+	}
+}
+
+// columnsWithout are the columns of findings that there were before some.
+func columnsWithout(names ...string) []column[findingRow] {
+	return slices.DeleteFunc(slices.Clone(findingColumns), func(c column[findingRow]) bool { return slices.Contains(names, c.name) })
+}
+
 func TestSearchFindingsFilters(t *testing.T) {
 	h := newHarness(t, engine(t))
 	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
@@ -217,7 +257,7 @@ func TestSearchFindingsFilters(t *testing.T) {
 		finding(1, seen(0, 10), func(f *detect.Finding) { f.Severity = "info" }),
 		finding(2, seen(20, 30), func(f *detect.Finding) { f.Rule, f.Actor, f.Severity = "rbac-grant", "bob", "critical" }),
 		finding(3, seen(20, 20), func(f *detect.Finding) { f.Cluster, f.Namespace, f.State = "prod-2", "", "closed" }),
-		finding(4, seen(-5, 40), func(f *detect.Finding) { f.Severity = "medium" }),
+		finding(4, seen(-5, 40), func(f *detect.Finding) { f.Severity, f.Shadow = "medium", true }),
 	)
 	f := func(name string, q query.Findings, want string) {
 		t.Helper()
@@ -251,6 +291,9 @@ func TestSearchFindingsFilters(t *testing.T) {
 	f("a namespace", query.Findings{Namespaces: []string{"shop"}}, "421")
 	f("no namespace", query.Findings{Namespaces: []string{""}}, "3")
 	f("a state", query.Findings{States: []string{"closed"}}, "3")
+	f("shadow hidden", query.Findings{Shadow: query.ShadowHide}, "231")
+	f("shadow only", query.Findings{Shadow: query.ShadowOnly}, "4")
+	f("shadow too", query.Findings{Shadow: query.ShadowAll}, "4231")
 	f("ids", query.Findings{IDs: []detect.FindingID{{1}, {4}, {9}}}, "41")
 	f("the asker's cluster", query.Findings{Allowed: []audit.ClusterID{"prod-2"}}, "3")
 	f("another's cluster", query.Findings{Allowed: []audit.ClusterID{"prod-2"}, Clusters: []string{"prod-1"}}, "")
@@ -261,6 +304,9 @@ func TestSearchFindingsFilters(t *testing.T) {
 	}
 	if _, err := h.store.Finding(t.Context(), detect.FindingID{9}, nil); !errors.Is(err, query.ErrNotFound) {
 		t.Errorf("an unknown finding: got %v, want %v", err, query.ErrNotFound)
+	}
+	if _, err := h.store.SearchFindings(t.Context(), query.Findings{Shadow: "bad"}); !errors.Is(err, query.ErrBadFilter) {
+		t.Errorf("an unknown word for shadow: got %v, want %v", err, query.ErrBadFilter)
 	}
 	if _, err := h.store.SearchFindings(t.Context(), query.Findings{MinSeverity: "bad"}); !errors.Is(err, query.ErrBadFilter) {
 		t.Errorf("an unknown severity: got %v, want %v", err, query.ErrBadFilter)

@@ -88,9 +88,23 @@ func findingFilter(q *query.Findings) *filter {
 	f.texts("actor", q.Actors, "actor")
 	f.texts("namespace", q.Namespaces, "namespace")
 	f.texts("state", q.States, "state")
+	f.shadow(q.Shadow)
 	ids16(f, "id", q.IDs)
 	f.after(cursorFindings, q.Cursor, "last_seen", "id")
 	return f
+}
+
+// shadow adds whether a finding's rule may be, or must be, one that is tried out.
+func (f *filter) shadow(which string) {
+	switch which {
+	case "", query.ShadowAll:
+	case query.ShadowHide:
+		f.add("NOT shadow")
+	case query.ShadowOnly:
+		f.add("shadow")
+	default:
+		f.refuse("shadow", which, "one of "+strings.Join(query.Shadows(), ", "))
+	}
 }
 
 // severity adds that a finding is at least as bad.

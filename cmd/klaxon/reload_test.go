@@ -56,7 +56,7 @@ func TestReload(t *testing.T) {
 			t.Fatalf("answered with %d", code)
 		}
 		i.until("the finding of "+path, func() error {
-			out, err := i.try("findings", "-o", "ndjson")
+			out, err := i.try("findings", "--shadow", "all", "-o", "ndjson")
 			if err != nil {
 				return err
 			}

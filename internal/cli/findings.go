@@ -18,6 +18,7 @@ type findingsFlags struct {
 	ask      askFlags
 	filters  filterFlags
 	severity string
+	shadow   string
 	pages    pageFlags
 	format   output.Format
 }
@@ -30,7 +31,8 @@ func newFindingsCommand(streams Streams) *cobra.Command {
 		Long: `Findings lists what the rules found, of the last 24 hours unless --since or
 --until says otherwise: in a table the most severe first; in JSON, and with
 --all, the one that was seen last first. A finding is of a time in which any of
-its events lies.
+its events lies. Those of rules in shadow mode, which are tried out, are hidden
+unless --shadow asks for them; they are marked (shadow).
 
 With an ID, which the table shows last, it shows that finding and the events that
 it lists.
@@ -43,6 +45,9 @@ findings in the schema klaxon.finding/v1.`,
 
   # what one account set off in a week
   klaxon findings --user system:serviceaccount:shop:web --since 7d
+
+  # what a rule that is tried out would have raised
+  klaxon findings --rule new-rule --shadow only
 
   # one finding with its events, and then what else was done by its actor
   klaxon findings 6f1c0e7a5d3b49f28a6e0c4d2b1f9e37
@@ -67,6 +72,8 @@ findings in the schema klaxon.finding/v1.`,
 	f.filters.add(cmd)
 	cmd.Flags().StringVar(&f.severity, "severity", "", "the least severity: info, low, medium, high or critical")
 	completeWords(cmd, "severity", severityNames()...)
+	cmd.Flags().StringVar(&f.shadow, "shadow", query.ShadowHide, "findings of rules in shadow mode: hide, only (no others) or all")
+	completeWords(cmd, "shadow", query.Shadows()...)
 	f.pages.add(cmd)
 	addFormat(cmd, &f.format)
 	f.ask.add(cmd.Flags())
@@ -104,6 +111,7 @@ func (f *findingsFlags) list(ctx context.Context, streams Streams, flags *pflag.
 		return err
 	}
 	values := f.filters.query(flags)
+	values.Set("shadow", f.shadow)
 	if flags.Changed("severity") {
 		values.Set("severity", f.severity)
 	}

@@ -75,11 +75,22 @@ type Findings struct {
 	Actors      []string
 	Namespaces  []string
 	States      []string
+	Shadow      string // one of Shadows; "": all
 	IDs         []detect.FindingID
 
 	Limit  int
 	Cursor string
 }
+
+// What a search does with findings of rules that are tried out.
+const (
+	ShadowHide = "hide" // it leaves them out
+	ShadowOnly = "only" // it leaves all others out
+	ShadowAll  = "all"
+)
+
+// Shadows lists these words.
+func Shadows() []string { return []string{ShadowHide, ShadowOnly, ShadowAll} }
 
 // FindingPage is one page of findings, last seen first.
 type FindingPage struct {

@@ -20,6 +20,7 @@ func findingParams() []param[query.Findings] {
 		texts("actor", "Name of who did it.", func(f *q) *[]string { return &f.Actors }),
 		texts("namespace", "Namespace of the first event.", func(f *q) *[]string { return &f.Namespaces }),
 		texts("state", "State: open or closed.", func(f *q) *[]string { return &f.States }),
+		word("shadow", "Findings of rules in shadow mode: hide leaves them out, only leaves all others out. Default hide, all where ids are given.", func(f *q) *string { return &f.Shadow }, query.Shadows()...),
 		ids("id", "Id of the finding.", parseFindingID, func(f *q) *[]detect.FindingID { return &f.IDs }),
 		limit(func(f *q) *int { return &f.Limit }),
 		word("cursor", "The next of the page before, with the same filters.", func(f *q) *string { return &f.Cursor }),
@@ -27,16 +28,26 @@ func findingParams() []param[query.Findings] {
 }
 
 // ParseFindings reads a query for findings as ParseEvents does one for events.
+// Findings of rules in shadow mode are hidden unless it says otherwise or names
+// ids.
 func ParseFindings(values url.Values, now time.Time) (query.Findings, error) {
 	q, err := parse(findingParams(), values, now)
 	if err != nil {
 		return query.Findings{}, err
 	}
+	if q.Shadow == "" && len(q.IDs) == 0 {
+		q.Shadow = query.ShadowHide
+	}
 	return q, checkSpan(q.Since, q.Until)
 }
 
 // FormatFindings is the reverse of ParseFindings.
-func FormatFindings(q query.Findings) url.Values { return format(findingParams(), &q) }
+func FormatFindings(q query.Findings) url.Values {
+	if q.Shadow == "" {
+		q.Shadow = query.ShadowAll
+	}
+	return format(findingParams(), &q)
+}
 
 func parseFindingID(text string) (detect.FindingID, error) {
 	var id detect.FindingID

@@ -46,7 +46,7 @@ func TestParseEvents(t *testing.T) {
 func TestParseFindings(t *testing.T) {
 	values := url.Values{
 		"since": {"90m"}, "until": {"2026-08-01"}, "severity": {"low"}, "cluster": {"a"}, "rule": {"r"}, "actor": {"jo"}, "namespace": {"ns"},
-		"state": {"open"}, "id": {strings.Repeat("a1", 16)}, "limit": {"1"}, "cursor": {"c"},
+		"state": {"open"}, "shadow": {"only"}, "id": {strings.Repeat("a1", 16)}, "limit": {"1"}, "cursor": {"c"},
 	}
 	got, err := ParseFindings(values, testTime)
 	if err != nil {
@@ -55,7 +55,7 @@ func TestParseFindings(t *testing.T) {
 	id, _ := parseFindingID(strings.Repeat("a1", 16))
 	want := query.Findings{
 		Since: testTime.Add(-90 * time.Minute), Until: time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC), MinSeverity: "low", Clusters: []string{"a"},
-		Rules: []string{"r"}, Actors: []string{"jo"}, Namespaces: []string{"ns"}, States: []string{"open"}, IDs: []detect.FindingID{id}, Limit: 1, Cursor: "c",
+		Rules: []string{"r"}, Actors: []string{"jo"}, Namespaces: []string{"ns"}, States: []string{"open"}, Shadow: "only", IDs: []detect.FindingID{id}, Limit: 1, Cursor: "c",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -67,6 +67,22 @@ func TestParseFindings(t *testing.T) {
 	if diff := cmp.Diff(got, again); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
+}
+
+// Findings of rules that are tried out are shown to who asks for them.
+func TestShadowIsHidden(t *testing.T) {
+	f := func(values url.Values, want string) {
+		t.Helper()
+		q, err := ParseFindings(values, testTime)
+		if err != nil || q.Shadow != want {
+			t.Errorf("%v: %q, %v, want %q", values, q.Shadow, err, want)
+		}
+	}
+	f(url.Values{}, query.ShadowHide)
+	f(url.Values{"rule": {"r"}}, query.ShadowHide)
+	f(url.Values{"shadow": {"all"}}, query.ShadowAll)
+	f(url.Values{"id": {strings.Repeat("a1", 16)}}, "")
+	f(FormatFindings(query.Findings{}), query.ShadowAll)
 }
 
 func TestFiltersThatAreRefused(t *testing.T) {
@@ -95,6 +111,7 @@ func TestFiltersThatAreRefused(t *testing.T) {
 	f("limit=1001", "want a number from 1 to 1000")
 	f("limit=1e2", "want a number from 1 to 1000")
 	f("id=12", "want 32 hexadecimal digits")
+	f("severity=low&shadow=yes", "want one of hide, only, all")
 	f("severity=huge", "want one of info, low, medium, high, critical")
 	f(strings.Repeat("user=x&", query.MaxValues+1), "want at most 100")
 	f(strings.Repeat("id="+strings.Repeat("0", 32)+"&", query.MaxLimit+1), "want at most 1000")

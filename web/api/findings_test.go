@@ -20,7 +20,7 @@ func TestSearchFindings(t *testing.T) {
 	if answer.StatusCode != http.StatusOK {
 		t.Fatal(answer.StatusCode, body)
 	}
-	want := query.Findings{
+	want := query.Findings{Shadow: query.ShadowHide,
 		Allowed: []audit.ClusterID{"green"}, MinSeverity: "high", Rules: []string{"a", "b*"},
 		Until: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC),
 	}
