@@ -246,9 +246,18 @@ const announcedAtOnce = 100
 
 // fill makes findings of what was said, from the matches in the log.
 func (r *windowRun) fill(ctx context.Context, said []detect.Draft) ([]detect.Finding, error) {
+	listed, err := r.listed(ctx, said)
+	if err != nil {
+		return nil, err
+	}
 	var findings []detect.Finding
 	for i := range said {
-		f, err := said[i].Finding(func(offset int64) (*detect.Match, error) { return r.match(ctx, offset) })
+		f, err := said[i].Finding(func(offset int64) (*detect.Match, error) {
+			if m := listed[offset]; m != nil {
+				return m, nil
+			}
+			return r.match(ctx, offset)
+		})
 		switch {
 		case errors.Is(err, stream.ErrLost):
 			r.stage.metrics.dropped.WithLabelValues("lost").Inc()
@@ -260,6 +269,60 @@ func (r *windowRun) fill(ctx context.Context, said []detect.Draft) ([]detect.Fin
 		}
 	}
 	return findings, nil
+}
+
+// Bounds of reading back: how much of the log is read at once, bytes, and how far
+// apart two records are for what lies between them not to be read too.
+const (
+	backBytes = 256 << 10
+	backApart = 1024
+)
+
+// listed returns the matches that findings list and that are not at hand, by
+// offset. It reads the log in order, once for all of them: to read each by itself
+// takes a request to a broker. What is lost or cannot be read is left out: match
+// says why.
+func (r *windowRun) listed(ctx context.Context, said []detect.Draft) (map[int64]*detect.Match, error) {
+	var wanted []int64
+	for i := range said {
+		for _, ref := range said[i].Refs {
+			if r.recent[ref.Offset] == nil {
+				wanted = append(wanted, ref.Offset)
+			}
+		}
+	}
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	found := make(map[int64]*detect.Match, len(wanted))
+	if len(wanted) == 0 {
+		return found, nil
+	}
+	for next := wanted[0]; len(wanted) > 0; {
+		if wanted[0]-next > backApart {
+			next = wanted[0]
+		}
+		records, err := r.claim.Read(ctx, next, backBytes)
+		var gap *stream.GapError
+		switch {
+		case errors.As(err, &gap):
+			next = max(gap.To, next+1)
+		case err != nil:
+			return nil, err
+		default:
+			next = records[len(records)-1].Offset + 1
+		}
+		for i := range records {
+			if _, ok := slices.BinarySearch(wanted, records[i].Offset); !ok {
+				continue
+			}
+			if m, err := topic.DecodeMatch(&records[i]); err == nil {
+				found[records[i].Offset] = &m.Match
+			}
+		}
+		n, _ := slices.BinarySearch(wanted, next)
+		wanted = wanted[n:]
+	}
+	return found, nil
 }
 
 // match returns the match at an offset of the log.
