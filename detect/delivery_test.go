@@ -1,16 +1,13 @@
 package detect
 
 import (
-	"bytes"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
@@ -25,26 +22,9 @@ type delivered struct {
 // posted them: 400 at once, at the latest 30 s after they happened.
 func recording(t *testing.T, name string) []delivered {
 	t.Helper()
-	packed, err := os.ReadFile("../testdata/recorded/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var events []delivered
-	for line := range bytes.Lines(text) {
-		var e audit.Event
-		if err := audit.Scan(bytes.TrimSpace(line), &e); err != nil {
-			t.Fatal(err)
-		}
-		events = append(events, delivered{Event: &e, request: e.RequestID("c")})
+	for _, e := range recorded.Events(t, name) {
+		events = append(events, delivered{Event: e, request: e.RequestID("c")})
 	}
 	const maxPost, maxWait = 400, 30 * time.Second
 	for i := 0; i < len(events); {

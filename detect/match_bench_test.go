@@ -1,14 +1,10 @@
 package detect
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
-	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/rules/rulegen"
 )
@@ -17,25 +13,8 @@ import (
 // scanned.
 func recordedInputs(b *testing.B) []Input {
 	b.Helper()
-	packed, err := os.ReadFile("../testdata/recorded/attack-window.mixed.jsonl.zst")
-	if err != nil {
-		b.Fatal(err)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer d.Close()
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
 	var inputs []Input
-	for line := range bytes.Lines(text) {
-		e := new(audit.Event)
-		if err := audit.Scan(bytes.TrimSpace(line), e); err != nil {
-			b.Fatal(err)
-		}
+	for _, e := range recorded.Events(b, recorded.Attack) {
 		inputs = append(inputs, Input{Cluster: "c", ID: e.ID("c"), RequestID: e.RequestID("c"), Event: e})
 	}
 	return inputs

@@ -1,39 +1,19 @@
 package rules
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 )
 
 // recordedEvents returns the events of the recorded attack that are matched.
 func recordedEvents(t testing.TB) []*audit.Event {
 	t.Helper()
-	packed, err := os.ReadFile("../testdata/recorded/attack-window.mixed.jsonl.zst")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var events []*audit.Event
-	for line := range bytes.Lines(text) {
-		e := new(audit.Event)
-		if err := audit.Scan(bytes.TrimSpace(line), e); err != nil {
-			t.Fatal(err)
-		}
+	for _, e := range recorded.Events(t, recorded.Attack) {
 		if e.Observed() {
 			events = append(events, e)
 		}

@@ -12,29 +12,9 @@ import (
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
 )
-
-// atMetadata returns lines as an audit policy of the level Metadata records them.
-func atMetadata(t *testing.T, lines [][]byte) [][]byte {
-	t.Helper()
-	var reduced [][]byte
-	for _, line := range lines {
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal(line, &members); err != nil {
-			t.Fatal(err)
-		}
-		delete(members, "requestObject")
-		delete(members, "responseObject")
-		members["level"] = json.RawMessage(`"Metadata"`)
-		line, err := json.Marshal(members)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reduced = append(reduced, line)
-	}
-	return reduced
-}
 
 // blindOn returns how often the builtin rules are blind on lines, by rule,
 // resource and what is needed.
@@ -88,7 +68,10 @@ func (i *installation) blind() (map[string]int64, error) {
 // What rules could not see is in the store, each evaluation once, though serve is
 // killed and counts again.
 func TestBlindnessIsStored(t *testing.T) {
-	lines := atMetadata(t, recordedLines(t, "attack-window.mixed.jsonl.zst"))
+	lines := recorded.Lines(t, recorded.Attack)
+	for i := range lines {
+		lines[i] = recorded.AtMetadata(t, lines[i])
+	}
 	i := installWith(t, `
 ingest: {listen: "127.0.0.1:0", heartbeat: 1s}
 api: {listen: "127.0.0.1:0"}

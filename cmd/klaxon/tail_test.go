@@ -10,16 +10,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/klaxon-dev/klaxon/ingest"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 )
 
 // The API server's log brings what its webhook brought before: each event is
 // one row, and no finding counts it again. What the webhook lost comes in.
 func TestTailBehindWebhook(t *testing.T) {
 	i := install(t)
-	lines := recordedLines(t, "attack-window.mixed.jsonl.zst")
+	lines := recorded.Lines(t, recorded.Attack)
 	const lost = 100 // the webhook's last ones
 	bodies := posted(t, lines)
 	all := i.ids(bodies)
@@ -99,25 +98,6 @@ func (i *installation) counts(args ...string) map[string]int {
 		counts[f.ID] = f.Count
 	}
 	return counts
-}
-
-// recordedLines returns the lines of a recorded log.
-func recordedLines(t *testing.T, name string) [][]byte {
-	t.Helper()
-	packed, err := os.ReadFile("../../testdata/recorded/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
 }
 
 // posted returns the bodies that an API server's webhook makes of lines.

@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/ingest"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 )
 
 // cutBatch returns what a batch of lines holds.
@@ -87,28 +86,16 @@ func TestLongLine(t *testing.T) {
 
 // What real API servers wrote goes as it is.
 func TestRecordedLines(t *testing.T) {
-	packed, err := os.ReadFile("../../testdata/recorded/attack-labelled.jsonl.zst")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	b := &batch{}
 	var want []string
-	for row := range bytes.Lines(text) {
-		row = bytes.TrimSuffix(row, []byte{'\n'})
+	var size int64
+	for _, row := range recorded.Lines(t, recorded.Labelled) {
 		b.add(line{text: row, size: int64(len(row)) + 1})
 		want = append(want, string(row))
+		size += int64(len(row)) + 1
 	}
 	items, letters := cutBatch(t, b)
-	if diff := cmp.Diff(want, items); diff != "" || letters != "" || b.size != int64(len(text)) {
+	if diff := cmp.Diff(want, items); diff != "" || letters != "" || b.size != size {
 		t.Error(diff, letters)
 	}
 }

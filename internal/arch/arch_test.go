@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"internal/datadir":    {},
 	"internal/secretfile": {},
 	"internal/seldom":     {},
+	"internal/recorded":   {"audit"},
 	"internal/output":     {"audit", "rules", "rules/internal/yamlnode", "detect", "internal/query"},
 	"internal/scan":       {"audit", "rules", "rules/internal/yamlnode", "detect"},
 	"internal/stage":      {"audit", "rules", "rules/internal/yamlnode", "detect", "stream", "internal/topic"},

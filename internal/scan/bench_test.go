@@ -5,14 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/rules/rulegen"
 )
@@ -72,26 +70,8 @@ func scanLog(b *testing.B, set *rules.Set, log []byte, events int) {
 // Metadata has them.
 func metadataLog(b *testing.B) (log []byte, events int) {
 	b.Helper()
-	packed, err := os.ReadFile(recordings + "benign.jsonl.zst")
-	if err != nil {
-		b.Fatal(err)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer d.Close()
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range bytes.Lines(text) {
-		var e audit.Event
-		if err := audit.Scan(bytes.TrimSpace(line), &e); err != nil {
-			b.Fatal(err)
-		}
-		e.Level, e.RequestObject, e.ResponseObject = audit.LevelMetadata, nil, nil
-		log = append(audit.AppendJSON(log, &e), '\n')
+	for _, line := range recorded.Lines(b, recorded.Benign) {
+		log = append(append(log, recorded.AtMetadata(b, line)...), '\n')
 		events++
 	}
 	return log, events

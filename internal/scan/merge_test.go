@@ -14,10 +14,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
@@ -157,22 +157,14 @@ func TestScanOfAnEndlessWaitStops(t *testing.T) {
 	}
 }
 
+// recordedLines returns the lines of the recorded attack, with what ends them.
 func recordedLines(t *testing.T) [][]byte {
 	t.Helper()
-	packed, err := os.ReadFile(recordings + "attack-window.mixed.jsonl.zst")
-	if err != nil {
-		t.Fatal(err)
+	lines := recorded.Lines(t, recorded.Attack)
+	for i := range lines {
+		lines[i] = append(slices.Clone(lines[i]), '\n')
 	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bytes.SplitAfter(bytes.TrimSpace(text), []byte("\n"))
+	return lines
 }
 
 func gzipped(t *testing.T, text []byte) []byte {

@@ -9,10 +9,9 @@ import (
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
 )
-
-const recordings = "../../testdata/recorded/"
 
 // scanFile scans one recording with the builtin rules.
 func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
@@ -30,7 +29,7 @@ func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
 		t.Fatal(err)
 	}
 	s := New(Config{Rules: set, Cluster: "c", Reducer: reducer, Unread: func(_ string, err error) { t.Error(err) }})
-	file := File{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(recordings + name) }}
+	file := File{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(recorded.Path(t, name)) }}
 	if err := s.Files(context.Background(), []File{file}); err != nil {
 		t.Fatal(err)
 	}
@@ -43,24 +42,24 @@ func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
 
 // What an attack of 57 labelled steps amid ordinary load must give at least.
 func TestRecordedAttackIsFound(t *testing.T) {
-	text, err := os.ReadFile(recordings + "labels.json")
+	text, err := os.ReadFile(recorded.Path(t, "labels.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var recorded struct {
+	var labelled struct {
 		Labels map[string]struct {
 			Step    string `json:"step"`
 			Desc    string `json:"desc"`
 			Primary bool   `json:"primary"`
 		} `json:"labels"`
 	}
-	if err := json.Unmarshal(text, &recorded); err != nil {
+	if err := json.Unmarshal(text, &labelled); err != nil {
 		t.Fatal(err)
 	}
-	findings, _ := scanFile(t, "attack-window.mixed.jsonl.zst")
+	findings, _ := scanFile(t, recorded.Attack)
 	low, medium := listed(findings, rules.Low), listed(findings, rules.Medium)
 	steps, found := map[string]string{}, map[string]bool{}
-	for id, label := range recorded.Labels {
+	for id, label := range labelled.Labels {
 		if label.Primary {
 			steps[label.Step] = label.Desc
 			if low[id] {
@@ -71,7 +70,7 @@ func TestRecordedAttackIsFound(t *testing.T) {
 	share := func(ids map[string]bool) int {
 		ours := 0
 		for id := range ids {
-			if _, ok := recorded.Labels[id]; ok {
+			if _, ok := labelled.Labels[id]; ok {
 				ours++
 			}
 		}
@@ -104,7 +103,7 @@ func listed(findings []detect.Finding, least rules.Severity) map[string]bool {
 }
 
 func TestOrdinaryLoadIsQuiet(t *testing.T) {
-	findings, summary := scanFile(t, "benign.jsonl.zst")
+	findings, summary := scanFile(t, recorded.Benign)
 	if summary.Events < 30_000 {
 		t.Fatalf("%d events", summary.Events)
 	}

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/internal/topic"
 	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/stream"
@@ -68,20 +68,9 @@ func TestBlindnessIsCounted(t *testing.T) {
 // atMetadata are the recorded events as a policy of the level Metadata has them.
 func atMetadata(t *testing.T) []topic.Event {
 	t.Helper()
-	events := recorded(t)
+	events := attack(t)
 	for i := range events {
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal(events[i].Item, &members); err != nil {
-			t.Fatal(err)
-		}
-		delete(members, "requestObject")
-		delete(members, "responseObject")
-		members["level"] = json.RawMessage(`"Metadata"`)
-		item, err := json.Marshal(members)
-		if err != nil {
-			t.Fatal(err)
-		}
-		events[i].Item = item
+		events[i].Item = recorded.AtMetadata(t, events[i].Item)
 	}
 	return events
 }

@@ -31,7 +31,7 @@ func suppressed(t *testing.T, id string) *rules.Set {
 // often the stages are started again afterwards.
 func TestReloadKeepsUnchangedRules(t *testing.T) {
 	const changed = "exec-into-pod"
-	set, events := builtin(t), recorded(t)
+	set, events := builtin(t), attack(t)
 	unchanged := func(fs []detect.Finding) []detect.Finding {
 		return byID(slices.DeleteFunc(fs, func(f detect.Finding) bool { return f.Rule == changed }))
 	}

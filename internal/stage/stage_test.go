@@ -1,47 +1,32 @@
 package stage
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/internal/topic"
 	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/stream"
 	"github.com/klaxon-dev/klaxon/stream/local"
 )
 
-// recorded returns the events of the recorded attack as records of the log:
-// received when they happened, in the order of the recording.
-func recorded(t *testing.T) []topic.Event {
+// attack returns the events of the recorded attack as records of the log: received
+// when they happened, in the order of the recording.
+func attack(t *testing.T) []topic.Event {
 	t.Helper()
-	packed, err := os.ReadFile("../../testdata/recorded/attack-window.mixed.jsonl.zst")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var events []topic.Event
-	for line := range bytes.Lines(text) {
-		item := bytes.TrimSpace(line)
+	for _, item := range recorded.Lines(t, recorded.Attack) {
 		var e audit.Event
 		if err := audit.Scan(item, &e); err != nil {
 			t.Fatal(err)
@@ -218,7 +203,7 @@ func byID(fs []detect.Finding) []detect.Finding {
 // often they are stopped amid the events and whatever comes twice.
 func TestStagesEqualScan(t *testing.T) {
 	set := builtin(t)
-	events := recorded(t)
+	events := attack(t)
 	want := scanned(t, set, events)
 	if len(want) < 50 {
 		t.Fatalf("the recording has %d findings", len(want))
@@ -247,7 +232,7 @@ func TestStagesEqualScan(t *testing.T) {
 // A record that is no event costs nothing but itself.
 func TestUndecodableRecordIsStepped(t *testing.T) {
 	set := builtin(t)
-	events := recorded(t)[:200]
+	events := attack(t)[:200]
 	want := scanned(t, set, events)
 	p := &pipeline{t: t, dir: t.TempDir(), set: set}
 	p.start()
