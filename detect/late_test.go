@@ -119,3 +119,48 @@ func TestEveryFindingCloses(t *testing.T) {
 		t.Error("too few of a kind")
 	}
 }
+
+// Times as nobody's clock has them open and close findings like any other: the
+// first and the last year, before the epoch, at the very border of a bucket.
+func TestHostileTimes(t *testing.T) {
+	set := kindsSet(t)
+	times := []time.Time{
+		time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+		time.Unix(0, 0), time.UnixMicro(-1), base.Truncate(10 * time.Minute), base.Truncate(10 * time.Minute).Add(-time.Microsecond),
+	}
+	r := rand.New(rand.NewPCG(23, 24))
+	found := map[string]int{}
+	for range 300 {
+		var matches []Match
+		for _, rule := range set.Rules {
+			for i := range 20 {
+				m := step(rule.ID, uint8(r.IntN(len(rule.Parts))), 1000*len(matches)+i, times[r.IntN(len(times))].Add(time.Duration(r.IntN(3))*time.Microsecond))
+				m.Event.Time = eventTime(m.Event.Time, time.Time{})
+				if rule.Window.Value != nil {
+					m.Value = fmt.Sprint(r.IntN(4))
+				}
+				matches = append(matches, m)
+			}
+		}
+		want := model(set, matches)
+		var log Memory
+		run := &resumable{set: set, log: &log, windows: NewWindows(set, Limits{})}
+		got := map[string]told{}
+		for i := range matches {
+			run.add(t, arrival{match: &matches[i]}, got)
+		}
+		run.advance(t, time.Date(10000, 1, 2, 0, 0, 0, 0, time.UTC), got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("findings (-model +engine):\n%s", diff)
+		}
+		for _, f := range want {
+			found[f.Rule]++
+		}
+	}
+	t.Logf("findings %v", found)
+	for _, rule := range set.Rules {
+		if found[string(rule.ID)] < 100 {
+			t.Errorf("rule %s has %d findings: too few", rule.ID, found[string(rule.ID)])
+		}
+	}
+}

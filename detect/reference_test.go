@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -165,7 +166,7 @@ func model(set *rules.Set, matches []Match) map[string]told {
 			if !satisfies(rule, members, stretch, end) {
 				continue
 			}
-			bucket := e.Event.Time.Unix() / int64(rule.Suppress/time.Second)
+			bucket := int64(math.Floor(float64(e.Event.Time.Unix()) / rule.Suppress.Seconds()))
 			if in[bucket] == nil {
 				in[bucket] = map[int]bool{}
 			}
@@ -225,7 +226,7 @@ func satisfies(rule *rules.Rule, members []Match, stretch []int, end int) bool {
 				return false
 			}
 		}
-		return !deadline.After(members[0].Event.Time.Add(1000 * time.Hour))
+		return true
 	}
 	if int(members[end].Part) >= len(w.Steps) {
 		return false // nothing ends with until
