@@ -79,10 +79,8 @@ func compileCondition(text string) (*Condition, error) {
 	binder := &binder{text: text}
 	guard := &guard{}
 	program, err := expr.Compile(text, options(binder, guard)...)
-	for _, found := range []error{binder.err, guard.err} {
-		if found != nil {
-			return nil, found
-		}
+	if found := errors.Join(errors.Join(binder.mistakes...), guard.err); found != nil {
+		return nil, found
 	}
 	if err != nil {
 		return nil, fromExpr(err, text)
@@ -245,11 +243,11 @@ func items(v any) []any {
 // of the functions that make lazy fields. It makes access into the object
 // optional: what is not there is nil.
 type binder struct {
-	text  string
-	names map[ast.Node]string // dotted names not yet bound
-	bound map[ast.Node]bool   // nodes that hold a part of the object
-	seen  map[string]bool
-	err   error
+	text     string
+	names    map[ast.Node]string // dotted names not yet bound
+	bound    map[ast.Node]bool   // nodes that hold a part of the object
+	seen     map[string]bool
+	mistakes []error // names that there are not
 }
 
 func (b *binder) Visit(node *ast.Node) {
@@ -306,10 +304,8 @@ func (b *binder) bind(node *ast.Node, name string) bool {
 }
 
 func (b *binder) refuse(n ast.Node, name, message string) {
-	if b.err == nil {
-		from := n.Location().From
-		b.err = &conditionError{Line: lineOf(b.text, from), Column: columnOf(b.text, from), Snippet: name, Message: message}
-	}
+	from := n.Location().From
+	b.mistakes = append(b.mistakes, &conditionError{Line: lineOf(b.text, from), Column: columnOf(b.text, from), Snippet: name, Message: message})
 }
 
 func (b *binder) reference(old ast.Node, f *Field) ast.Node {

@@ -204,13 +204,25 @@ func (d *decoder) condition(dst **Condition) func(string, ast.Node) {
 		}
 		c, err := compileCondition(text)
 		if err != nil {
-			d.conditionProblem(n, field, text, err)
+			d.conditionProblems(n, field, text, err)
 			return
 		}
 		c.place = func(offset int) (line, column int) {
 			return d.inFile(n, text, lineOf(text, offset), columnOf(text, offset))
 		}
 		*dst = c
+	}
+}
+
+// conditionProblems reports all mistakes of a condition.
+func (d *decoder) conditionProblems(n ast.Node, field, text string, err error) {
+	joined, several := err.(interface{ Unwrap() []error })
+	if !several {
+		d.conditionProblem(n, field, text, err)
+		return
+	}
+	for _, one := range joined.Unwrap() {
+		d.conditionProblems(n, field, text, one)
 	}
 }
 
