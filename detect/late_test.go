@@ -57,69 +57,6 @@ func TestTooLateToDecide(t *testing.T) {
 	f("late, and decided later", "absent", []arriving{{0, 0, time.Minute}}, 0, "open 1 of 0s", "closed 1 of 0s")
 }
 
-// However late events come, and however little is held: a finding that opens
-// closes, lists events, and is let go.
-func TestEveryFindingCloses(t *testing.T) {
-	r := rand.New(rand.NewPCG(21, 22))
-	total, evicted, late := 0, int64(0), int64(0)
-	for range 400 {
-		set := randomSet(t, r)
-		matches, _ := stream(r, set)
-		w := NewWindows(set, Limits{KeysPerRule: 1 + r.IntN(3), Members: 16, Bytes: int64(2_000 + r.IntN(20_000))})
-		var log Memory
-		open := map[FindingID]State{}
-		note := func(drafts []Draft) {
-			for i := range drafts {
-				f, err := drafts[i].Finding(log.Read)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(f.Events) == 0 || f.Count < 1 || f.ID == (FindingID{}) {
-					t.Fatalf("a finding without events: %+v", f)
-				}
-				open[f.ID] = f.State
-			}
-		}
-		r.Shuffle(len(matches), func(i, j int) { matches[i], matches[j] = matches[j], matches[i] })
-		mark := base
-		for i := range matches {
-			note(w.Add(&matches[i], log.Append(&matches[i]), nil))
-			if r.IntN(5) == 0 {
-				mark = mark.Add(time.Duration(r.IntN(120)) * time.Second)
-				note(w.Advance(mark, nil))
-			}
-			if held := w.Stats().Bytes; held > w.limits.Bytes && w.Stats().Keys > 1 {
-				t.Fatalf("%d bytes are held, more than %d", held, w.limits.Bytes)
-			}
-			for id, of := range w.rules {
-				if of.live.count > w.limits.KeysPerRule || of.spent.count > w.limits.KeysPerRule {
-					t.Fatalf("rule %s has %d keys and %d that were evicted, at most %d", id, of.live.count, of.spent.count, w.limits.KeysPerRule)
-				}
-			}
-		}
-		evicted += w.Stats().Evicted
-		late += w.Stats().Late + w.Stats().TooLate
-		if r.IntN(2) == 0 {
-			note(w.Finish(nil))
-		} else {
-			note(w.Advance(base.Add(100*time.Hour), nil))
-		}
-		for id, state := range open {
-			if state != StateClosed {
-				t.Fatalf("finding %s stays %s", id, state)
-			}
-		}
-		if s := w.Stats(); s.Keys != 0 || s.Bytes != 0 || s.Live != 0 {
-			t.Fatalf("when all is over, %+v are held", s)
-		}
-		total += len(open)
-	}
-	t.Logf("%d findings, %d keys evicted, %d late", total, evicted, late)
-	if total < 5_000 || evicted < 10_000 || late < 1_000 {
-		t.Error("too few of a kind")
-	}
-}
-
 // Times as nobody's clock has them open and close findings like any other: the
 // first and the last year, before the epoch, at the very border of a bucket.
 func TestHostileTimes(t *testing.T) {
