@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"internal/stage":      {"audit", "rules", "rules/internal/yamlnode", "detect", "stream", "internal/topic"},
 	"stream/kafka":        {"stream", "internal/secretfile"},
 	"stream/local":        {"stream"},
+	"stream/spool":        {"stream", "stream/local", "internal/seldom"},
 	"stream/streamtest":   {"stream"},
 
 	"stream/kafka/kafkatest": {},

@@ -1,0 +1,112 @@
+package spool
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the spool's own. What can be asked is asked when they are gathered.
+type metrics struct {
+	spool *Spool
+
+	taken    *prometheus.CounterVec
+	drained  *prometheus.CounterVec
+	refused  prometheus.Counter
+	failures prometheus.Counter
+
+	spooling, records, size, limit, oldest *prometheus.Desc
+
+	registerer prometheus.Registerer // nil: not registered
+}
+
+func newMetrics(s *Spool) *metrics {
+	counters := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_spool_" + name, Help: help}, []string{"topic"})
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_spool_" + name, Help: help})
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("klaxon_spool_"+name, help, labels, nil)
+	}
+	m := &metrics{
+		spool:    s,
+		taken:    counters("taken_records_total", "Records that the spool made durable."),
+		drained:  counters("drained_records_total", "Records of the spool that were handed over to the brokers, copies included."),
+		refused:  counter("unavailable_total", "Appends that the spool refused because it was full or its disk failed."),
+		failures: counter("drain_failures_total", "Times that the spool could not be drained for another reason than brokers that are away."),
+		spooling: gauge("spooling", "Whether what is taken goes to the spool (1) or to the brokers (0)."),
+		records:  gauge("records", "Records of the spool that wait for the brokers.", "topic"),
+		size:     gauge("size_bytes", "Bytes of the records that wait for the brokers, compressed.", "topic"),
+		limit:    gauge("limit_bytes", "Bytes that the spool may hold of a topic.", "topic"),
+		oldest:   gauge("oldest_record_age_seconds", "How long ago the oldest record that waits for the brokers was taken; 0 if none waits.", "topic"),
+	}
+	for name := range s.topics {
+		m.taken.WithLabelValues(name)
+		m.drained.WithLabelValues(name)
+	}
+	return m
+}
+
+func (m *metrics) register(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
+	}
+	if err := r.Register(m); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	m.registerer = r
+	return nil
+}
+
+func (m *metrics) unregister() {
+	if m.registerer != nil {
+		m.registerer.Unregister(m)
+	}
+}
+
+func (m *metrics) counters() []prometheus.Collector {
+	return []prometheus.Collector{m.taken, m.drained, m.refused, m.failures}
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.counters() {
+		c.Describe(ch)
+	}
+	for _, d := range []*prometheus.Desc{m.spooling, m.records, m.size, m.limit, m.oldest} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range m.counters() {
+		c.Collect(ch)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	spooling := 0.0
+	if _, ok := m.spool.Spooling(); ok {
+		spooling = 1
+	}
+	gauge(m.spooling, spooling)
+	for _, name := range slices.Sorted(maps.Keys(m.spool.topics)) {
+		gauge(m.limit, float64(m.spool.config.limit(m.spool.topics[name])), name)
+		b, err := m.spool.disk.Backlog(name, group)
+		if err != nil {
+			continue // who drains says why
+		}
+		age := 0.0
+		if !b.Oldest.IsZero() {
+			age = max(0, m.spool.clock().Sub(b.Oldest).Seconds())
+		}
+		gauge(m.records, float64(b.Records), name)
+		gauge(m.size, float64(b.Bytes), name)
+		gauge(m.oldest, age, name)
+	}
+}
