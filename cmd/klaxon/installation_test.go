@@ -230,6 +230,14 @@ func (i *installation) within(patience, pause time.Duration, what string, ask fu
 // post sends a body to the webhook as an API server would and returns the status.
 func (i *installation) post(body []byte) int {
 	i.t.Helper()
+	code, _ := i.answer(body)
+	return code
+}
+
+// answer sends a body as post does and returns the status and header of the
+// answer.
+func (i *installation) answer(body []byte) (int, http.Header) {
+	i.t.Helper()
 	token, err := os.ReadFile(i.sender.TokenFile)
 	if err != nil {
 		i.t.Fatal(err)
@@ -246,7 +254,7 @@ func (i *installation) post(body []byte) int {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode
+	return resp.StatusCode, resp.Header
 }
 
 func (i *installation) client() *http.Client {

@@ -24,6 +24,7 @@ import (
 	"github.com/klaxon-dev/klaxon/store"
 	"github.com/klaxon-dev/klaxon/store/engine"
 	"github.com/klaxon-dev/klaxon/stream"
+	"github.com/klaxon-dev/klaxon/stream/spool"
 	"github.com/klaxon-dev/klaxon/web/api"
 )
 
@@ -50,6 +51,7 @@ type App struct {
 	health   *health
 	ballast  []byte
 	rules    *ruleKeeper
+	spool    *spool.Spool       // nil where there is none
 	engine   *engine.Supervisor // nil where ClickHouse is a server
 
 	webhook *ingest.Server
@@ -110,13 +112,17 @@ func (a *App) start(ctx context.Context) error {
 			return err
 		}
 	}
-	a.health = newHealth(failedLog(log), checks(log, db, a.engine))
+	entry, err := a.openEntry(ctx, log)
+	if err != nil {
+		return err
+	}
+	a.health = a.newHealth(log, db)
 	// Who asks how the stop goes is answered until the stages are done.
 	if err := a.serveMetrics(); err != nil {
 		return err
 	}
 	a.runStages(log, db)
-	if err := a.openDoors(files, log, db, sealer); err != nil {
+	if err := a.openDoors(files, entry, db, sealer); err != nil {
 		return err
 	}
 	a.health.serving()
@@ -124,7 +130,7 @@ func (a *App) start(ctx context.Context) error {
 }
 
 // openDoors starts what is asked from outside.
-func (a *App) openDoors(f files, log stream.Log, db *store.Store, sealer *ingest.Sealer) error {
+func (a *App) openDoors(f files, log stream.Producer, db *store.Store, sealer *ingest.Sealer) error {
 	if a.config.Roles.Has(RoleAPI) {
 		if err := a.serveAPI(f, db, sealer); err != nil {
 			return err

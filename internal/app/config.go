@@ -22,6 +22,7 @@ import (
 	"github.com/klaxon-dev/klaxon/store"
 	"github.com/klaxon-dev/klaxon/stream/kafka"
 	"github.com/klaxon-dev/klaxon/stream/local"
+	"github.com/klaxon-dev/klaxon/stream/spool"
 	"github.com/klaxon-dev/klaxon/web/api"
 )
 
@@ -44,6 +45,8 @@ type Config struct {
 	Redaction RedactionConfig `yaml:"redaction"`
 	// Stream is the durable log between the stages.
 	Stream StreamConfig `yaml:"stream"`
+	// Spool keeps events on this machine's disk while Kafka's brokers are away.
+	Spool spool.Config `yaml:"spool"`
 	// Rules are what is looked for.
 	Rules RulesConfig `yaml:"rules"`
 	// Store is where events and findings are kept for searching.
@@ -227,6 +230,7 @@ func (c *Config) setDefaults() {
 	c.Stream.Local.SetDefaults()
 	c.Stream.Kind = cmp.Or(c.Stream.Kind, StreamLocal)
 	c.Stream.Kafka.SetDefaults()
+	c.Spool.SetDefaults()
 	if len(c.Roles) == 0 {
 		c.Roles = AllRoles()
 	}
@@ -244,12 +248,15 @@ func (c *Config) validate() error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	problems = append(problems, c.Ingest.Validate(), c.Stream.Local.Validate(), c.Store.Validate(), c.API.Validate())
-	problems = append(problems, audit.CheckRedactRules(c.Redaction.Redact))
+	problems = append(problems, audit.CheckRedactRules(c.Redaction.Redact), c.Spool.Validate())
 	if c.Ingest.Instance != "" && c.Redaction.KeyFile == "" {
 		problem("redaction.key_file: ingest.instance says that several processes take events: give all of them one key, or equal secrets and equal events are not known as such")
 	}
 	switch c.Stream.Kind {
 	case StreamLocal:
+		if c.Spool.Enabled() {
+			problem("spool.dir: the local log is on this machine's disk itself: leave the spool out, or set stream.kind to kafka")
+		}
 	case StreamKafka:
 		problems = append(problems, c.Stream.Kafka.Validate())
 		largest := max(c.Ingest.Limits.EventBytes, c.Ingest.Limits.DeadLetterBytes) + recordForm

@@ -124,6 +124,11 @@ func TestRoles(t *testing.T) {
 	f(kafka + "redaction: {key_file: k}\ningest: {instance: a}")
 	f("stream: {kind: kafka}", "stream.kafka.brokers")
 	f(kafka+"roles: [match]\ningest: {limits: {dead_letter_bytes: 8388608}}", "stream.kafka.max_record_bytes: 8388608 is too little")
+	f(kafka + "redaction: {key_file: k}\ningest: {instance: a}\nspool: {dir: spool}")
+	f(kafka + "roles: [match]\nspool: {dir: spool}") // one file for all roles
+	f(kafka+"redaction: {key_file: k}\ningest: {instance: a}\nspool: {dir: spool, after: 5m}", "spool.after: 5m0s")
+	f("spool: {dir: spool}", "spool.dir: the local log is on this machine's disk itself")
+	f("spool: {after: 1m}", "spool.dir: is not set")
 	if _, err := ParseRoles("match, window,nope"); err == nil || !strings.Contains(err.Error(), `"nope"`) {
 		t.Errorf("ParseRoles: %v", err)
 	}

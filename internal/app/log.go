@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/klaxon-dev/klaxon/internal/topic"
 	"github.com/klaxon-dev/klaxon/store"
@@ -26,11 +27,7 @@ var topics = []string{topic.Events, topic.Matches, topic.Findings, topic.Blind, 
 func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
 	logger := a.logger.With("part", "log")
 	if a.config.Stream.Kind == StreamKafka {
-		c := a.config.Stream.Kafka
-		if err := kafka.Check(ctx, c, topic.Layout(c.Partitions)); err != nil {
-			return nil, fmt.Errorf("log: %w", err)
-		}
-		log, err = kafka.Open(ctx, c, kafka.Options{Topics: topics, Logger: logger, Registerer: a.registry})
+		log, err = a.openKafka(ctx, logger)
 	} else {
 		one := map[string]local.TopicConfig{}
 		for _, name := range topics {
@@ -45,18 +42,40 @@ func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
 	return log, nil
 }
 
-// failedLog returns what tells whether only a restart helps the log.
-func failedLog(log durableLog) func() error {
+// openKafka opens the log in Kafka; where the process has a spool, also while the
+// brokers are away.
+func (a *App) openKafka(ctx context.Context, logger *slog.Logger) (durableLog, error) {
+	c := a.config.Stream.Kafka
+	open := func(ctx context.Context) (durableLog, error) {
+		if err := kafka.Check(ctx, c, topic.Layout(c.Partitions)); err != nil {
+			return nil, err
+		}
+		return kafka.Open(ctx, c, kafka.Options{Topics: topics, Logger: logger, Registerer: a.registry})
+	}
+	log, err := open(ctx)
+	if err != nil && a.spools() && away(err) {
+		return openLate(open, topic.Layout(c.Partitions), err, logger), nil
+	}
+	return log, err
+}
+
+// healthy is what knows whether it takes records.
+type healthy interface{ Healthy() error }
+
+// failedLog returns what tells whether only a restart helps one of the logs.
+func failedLog(logs ...healthy) func() error {
 	return func() error {
-		if err := log.Healthy(); errors.Is(err, local.ErrFailed) {
-			return err
+		for _, log := range logs {
+			if err := log.Healthy(); errors.Is(err, local.ErrFailed) {
+				return err
+			}
 		}
 		return nil
 	}
 }
 
 // checks are what readiness asks; the process may have neither db nor child.
-func checks(log durableLog, db *store.Store, child *engine.Supervisor) map[string]func(context.Context) error {
+func checks(log healthy, db *store.Store, child *engine.Supervisor) map[string]func(context.Context) error {
 	all := map[string]func(context.Context) error{
 		"log": func(context.Context) error { return log.Healthy() },
 	}

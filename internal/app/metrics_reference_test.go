@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/klaxon-dev/klaxon/ingest/tail"
+	"github.com/klaxon-dev/klaxon/internal/secretfile"
 	"github.com/klaxon-dev/klaxon/internal/topic"
 	"github.com/klaxon-dev/klaxon/store/engine"
 	"github.com/klaxon-dev/klaxon/stream/kafka"
@@ -91,15 +92,21 @@ func serveRegistry(t *testing.T, stream string) *prometheus.Registry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // the engine may have to be fetched
 	defer cancel()
+	dir := t.TempDir()
 	var roles Roles
+	instance := ""
 	if stream != "" {
-		roles = Roles{RoleMatch, RoleWindow}
+		roles, instance = Roles{RoleIngest, RoleMatch, RoleWindow}, ", instance: one"
+		key := filepath.Join(dir, "key")
+		if _, err := secretfile.Ensure(key); err != nil {
+			t.Fatal(err)
+		}
+		stream += fmt.Sprintf("redaction: {key_file: '%s'}\nspool: {dir: '%s'}\n", key, filepath.Join(dir, "spool"))
 	} else if _, err := engine.Fetch(ctx, "", engine.FetchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	file := filepath.Join(dir, "klaxon.yaml")
-	text := "ingest: {listen: '127.0.0.1:0'}\napi: {listen: '127.0.0.1:0'}\nmetrics: {listen: '127.0.0.1:0'}\n" + stream
+	text := "ingest: {listen: '127.0.0.1:0'" + instance + "}\napi: {listen: '127.0.0.1:0'}\nmetrics: {listen: '127.0.0.1:0'}\n" + stream
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
