@@ -73,7 +73,7 @@ func (l *lab) rows(ctx context.Context, auditID string) []byte {
 func (l *lab) inLog(ctx context.Context, finder *finder) findings {
 	l.Helper()
 	topics := map[string]local.TopicConfig{}
-	for _, name := range []string{topic.Events, topic.Matches, topic.Findings, topic.DeadLetters} {
+	for _, name := range []string{topic.Events, topic.Matches, topic.Findings, topic.Blind, topic.DeadLetters} {
 		topics[name] = local.TopicConfig{Partitions: 1}
 	}
 	log, err := local.Open(l.serve.Data.Log(), local.Config{}, local.Options{Topics: topics, Logger: slog.New(slog.DiscardHandler)})
