@@ -41,8 +41,8 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		}
 		address := host(conn.RemoteAddr().String())
 		if !l.enter(network(address)) {
-			_ = conn.Close() // nothing was said yet
 			l.refused(address)
+			_ = conn.Close() // nothing was said yet
 			continue
 		}
 		return &limitedConn{Conn: conn, release: func() { l.leave(network(address)) }}, nil

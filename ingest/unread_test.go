@@ -9,12 +9,14 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/klaxon-dev/klaxon/internal/topic"
 )
 
 // Types and flags of HTTP/2 frames (RFC 9113).
 const (
-	frameData, frameHeaders, frameSettings, framePing = 0, 1, 4, 6
-	flagAck, flagEndHeaders                           = 1, 4
+	frameData, frameHeaders, frameReset, frameSettings, framePing = 0, 1, 3, 4, 6
+	flagAck, flagEndHeaders                                       = 1, 4
 )
 
 // http2Conn is a client that never takes the text of an answer: its streams have
@@ -116,4 +118,33 @@ func TestRefusedBodiesAreNotHeld(t *testing.T) {
 	f("no credential", "/webhook/prod", "nobody's")
 	f("another cluster", "/webhook/other", tokenA)
 	f("no such path", "/elsewhere", "nobody's")
+}
+
+// Who opens requests and takes them back makes the server hold nothing, keeps
+// nobody out and leaves no event of theirs behind that was not whole.
+func TestStreamsThatAreReset(t *testing.T) {
+	r := newReceiverTest(t)
+	c := r.dialHTTP2()
+	const streams = 2000
+	part := []byte(list(event("half"))[:200])
+	before := heapBytes()
+	for i := range uint32(streams) {
+		c.post(2*i+1, "/webhook/prod", tokenA)
+		c.frame(frameData, 0, 2*i+1, part)
+		c.frame(frameReset, 0, 2*i+1, []byte{0, 0, 0, 8}) // CANCEL
+		if i%50 == 49 {
+			c.answered()
+		}
+	}
+	c.answered()
+	r.post(list(event("whole")), http.StatusOK)
+	r.waitFor("what the streams held", func() bool { return r.held() == 0 })
+	if held := heapBytes() - before; held > 8<<20 {
+		t.Errorf("the server holds %d bytes", held)
+	}
+	letters, _ := r.log.letters(t)
+	if events := r.log.events(t, topic.KindEvent); len(events) != 1 || len(letters) != 0 {
+		t.Errorf("%d events and %d letters, want the one that was whole", len(events), len(letters))
+	}
+	runtime.KeepAlive(c)
 }
