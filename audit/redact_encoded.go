@@ -17,22 +17,38 @@ const (
 )
 
 // mayHoldEncoded reports whether a string in a JSON text may be encoded. It errs
-// towards true.
+// towards true. It looks from the end of where the beginning of one may lie: most
+// often something else stands there soon.
 func mayHoldEncoded(in []byte) bool {
-	for {
-		i := bytes.IndexByte(in, '"')
-		if i < 0 {
-			return false
+	for i := 0; i+minEncoded <= len(in); {
+		last := i + minEncoded - 1
+		for last >= i && mayEncode(in[last]) {
+			last--
 		}
-		end, _ := closingQuote(in, i+1)
-		if end < 0 {
+		if last >= i {
+			i = last + 1
+			continue
+		}
+		if i > 0 && in[i-1] == '"' && beginsEncoded(in[i:], '\\') {
 			return true
 		}
-		if s := in[i+1 : end]; len(s) >= minEncoded && beginsEncoded(s, '\\') {
-			return true
+		for i += minEncoded; i < len(in) && mayEncode(in[i]); i++ {
 		}
-		in = in[end+1:]
 	}
+	return false
+}
+
+// mayEncode reports whether a byte may be of base64, in whatever alphabet, or of
+// an escape in it.
+func mayEncode(c byte) bool {
+	const (
+		low  = 1<<'+' | 1<<'-' | 1<<'/' | (1<<10-1)<<'0'
+		high = (1<<26-1)<<('A'-64) | 1<<('\\'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64)
+	)
+	if c < 64 {
+		return low>>c&1 == 1
+	}
+	return c < 128 && high>>(c-64)&1 == 1
 }
 
 // beginsEncoded reports whether a text begins like the base64 of text or gzip, of

@@ -143,29 +143,35 @@ func isPasswordName(key string) bool {
 // mayHoldName reports whether a member in a JSON text may be named for what it
 // holds. It errs towards true.
 func mayHoldName(text []byte) bool {
-	return holdsMember(text, "ass", 'w', "ord") || holdsMember(text, "ASS", 'W', "ORD") ||
-		holdsMember(text, "ass", 'w', "d") || holdsMember(text, "ASS", 'W', "D") ||
-		holdsMember(text, "assp", 'h', "rase") || holdsMember(text, "ASSP", 'H', "RASE") ||
-		holdsMember(text, "http", 'H', "eaders")
+	return holdsMember(text, "ass", 'w', "ord", "d") || holdsMember(text, "ASS", 'W', "ORD", "D") ||
+		holdsMember(text, "assp", 'h', "rase") || holdsMember(text, "ASSP", 'H', "RASE") || holdsMember(text, "http", 'H', "eaders")
 }
 
-// holdsMember reports whether the name of a member ends in such a way, or a JSON
-// pointer leads to one. The JSON may be text in a string.
-func holdsMember(text []byte, before string, c byte, behind string) bool {
-	for rest := after(text, before, c, behind); rest != nil; rest = after(rest, before, c, behind) {
-		next := bytes.TrimLeft(rest, "\\\" \t\r\nnrt")
-		if len(next) == 0 || next[0] == ':' || next[0] == '/' {
-			return true
-		}
-		if next = bytes.TrimLeft(rest, `\`); next[0] != '"' {
-			continue
-		}
-		read := text[:len(text)-len(rest)]
-		if quote := bytes.LastIndexByte(read, '"'); quote >= 0 && read[quote+1] == '/' {
-			return true
+// holdsMember reports whether the name of a member ends with before, c and one of
+// ends, or a JSON pointer leads to one. The JSON may be text in a string.
+func holdsMember(text []byte, before string, c byte, ends ...string) bool {
+	for rest := after(text, before, c); rest != nil; rest = after(rest, before, c) {
+		for _, end := range ends {
+			if behind, ok := bytes.CutPrefix(rest, []byte(end)); ok && endsName(text[:len(text)-len(behind)], behind) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// endsName reports whether the name of a member may end between what was read and
+// what stands behind it.
+func endsName(read, behind []byte) bool {
+	next := bytes.TrimLeft(behind, "\\\" \t\r\nnrt")
+	if len(next) == 0 || next[0] == ':' || next[0] == '/' {
+		return true
+	}
+	if next = bytes.TrimLeft(behind, `\`); next[0] != '"' {
+		return false
+	}
+	quote := bytes.LastIndexByte(read, '"')
+	return quote >= 0 && read[quote+1] == '/'
 }
 
 // secretsMember returns the scope of a member of a Secret or of something in it.

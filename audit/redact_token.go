@@ -30,12 +30,12 @@ const (
 // mayHoldToken reports whether a text may hold a JSON web token or a URL with a
 // password. It errs towards true, and so do the functions below.
 func mayHoldToken(text []byte) bool {
-	return holds(text, "ey", 'J', "") || bytes.IndexByte(text, '@') >= 0 && mayHoldURL(text)
+	return after(text, "ey", 'J') != nil || bytes.IndexByte(text, '@') >= 0 && mayHoldURL(text)
 }
 
 func mayHoldURL(text []byte) bool {
 	for rest := text; ; {
-		if rest = after(rest, ":/", '/', ""); rest == nil {
+		if rest = after(rest, ":/", '/'); rest == nil {
 			return false
 		}
 		end := bytes.IndexByte(rest, '"')
@@ -59,24 +59,17 @@ func mayQuote(message string) bool {
 	return strings.Contains(message, "://") || strings.Contains(message, refusedURL)
 }
 
-// holds reports whether a text holds c with what stands before and behind it. It
-// is quicker than a search for the whole where c is rarer than the first byte of
-// that.
-func holds(text []byte, before string, c byte, behind string) bool {
-	return after(text, before, c, behind) != nil
-}
-
-// after returns what follows in a text that holds such a thing, nil if it does
-// not.
-func after(text []byte, before string, c byte, behind string) []byte {
+// after returns what follows in a text on before and c, nil if it does not hold
+// them. It is quicker than a search where c is rarer than the first byte.
+func after(text []byte, before string, c byte) []byte {
 	for i := 0; ; i++ {
 		n := bytes.IndexByte(text[i:], c)
 		if n < 0 {
 			return nil
 		}
 		i += n
-		if bytes.HasSuffix(text[:i], []byte(before)) && bytes.HasPrefix(text[i+1:], []byte(behind)) {
-			return text[i+1+len(behind):]
+		if bytes.HasSuffix(text[:i], []byte(before)) {
+			return text[i+1:]
 		}
 	}
 }
