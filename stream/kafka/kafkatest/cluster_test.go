@@ -16,7 +16,7 @@ var shared kafkatest.Shared
 func TestMain(m *testing.M) { shared.Main(m) }
 
 const (
-	patience = 2 * time.Minute // until what must come has come
+	patience = 3 * time.Minute // until what must come has come
 	attempt  = 3 * time.Second // a paused broker does not say that it is
 )
 
@@ -29,11 +29,11 @@ func testContext(t *testing.T) context.Context {
 // write writes one message, however often it must be tried.
 func write(ctx context.Context, t *testing.T, c *kafkatest.Cluster, topic, value string) {
 	t.Helper()
-	transport := &kafka.Transport{MetadataTTL: 100 * time.Millisecond}
+	transport := &kafka.Transport{MetadataTTL: attempt}
 	defer transport.CloseIdleConnections()
 	w := &kafka.Writer{
 		Addr: kafka.TCP(c.Bootstrap()...), Topic: topic, Transport: transport,
-		RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: attempt,
+		RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, WriteTimeout: attempt,
 	}
 	defer func() { _ = w.Close() }()
 	for {
@@ -50,13 +50,17 @@ func write(ctx context.Context, t *testing.T, c *kafkatest.Cluster, topic, value
 // held counts the messages that a topic of one partition holds.
 func held(ctx context.Context, t *testing.T, c *kafkatest.Cluster, topic string) int64 {
 	t.Helper()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
 	for {
 		for _, broker := range c.Bootstrap() {
 			if n, err := heldBy(ctx, broker, topic); err == nil {
 				return n
 			}
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
 			t.Fatal(ctx.Err())
 		}
 	}
@@ -80,12 +84,12 @@ func heldBy(ctx context.Context, broker, topic string) (int64, error) {
 // TestFaults holds that brokers end and come again as tests ask them to, and
 // keep what they took.
 func TestFaults(t *testing.T) {
-	ctx := testContext(t)
 	c := kafkatest.Start(t, 3)
 	topic := c.Topic(t, 1, "min.insync.replicas=2")
 	want := int64(0)
 	takes := func(what string) {
 		t.Helper()
+		ctx := testContext(t)
 		write(ctx, t, c, topic, what)
 		want++
 		if got := held(ctx, t, c, topic); got < want {

@@ -56,13 +56,10 @@ func (c *Cluster) Make(t testing.TB, name string, partitions int, settings ...st
 func (c *Cluster) createTopic(topic kafka.TopicConfig) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
-	transport := &kafka.Transport{MetadataTTL: readyEvery}
-	defer transport.CloseIdleConnections()
-	client := &kafka.Client{Addr: kafka.TCP(c.bootstrap...), Transport: transport}
 	again := time.NewTicker(readyEvery)
 	defer again.Stop()
 	for {
-		err := makeTopic(ctx, client, topic)
+		err := c.makeTopic(ctx, topic)
 		if err == nil || isFinal(err) {
 			return err
 		}
@@ -74,9 +71,13 @@ func (c *Cluster) createTopic(topic kafka.TopicConfig) error {
 	}
 }
 
-func makeTopic(ctx context.Context, client *kafka.Client, topic kafka.TopicConfig) error {
+// makeTopic tries it once, with a client that remembers nothing.
+func (c *Cluster) makeTopic(ctx context.Context, topic kafka.TopicConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(c.bootstrap...), Transport: transport}
 	made, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
 	if err != nil {
 		return err
