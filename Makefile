@@ -40,6 +40,10 @@ e2e: engine ## against a real Kubernetes API server (the first time it is built:
 kill-test: engine ## kill serve and its engine KILLS times under load (default 50), and look for what is lost
 	KLAXON_KILLS=$(or $(KILLS),50) $(GO) test -count=1 -timeout 1h -v -run '^TestKills$$' ./cmd/klaxon
 
+.PHONY: cost
+cost: build ## processor time of an event on Kafka, of ingest and of match
+	cd e2e && $(GO) test -count=1 -timeout 30m -v ./cost
+
 .PHONY: bench
 bench: ## the benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./audit ./rules ./detect ./stream/local ./ingest ./store

@@ -44,6 +44,9 @@ func (l *lab) inFiles(finder *finder, dir string) findings {
 		bytes += len(text)
 		files++
 		found.add(strings.TrimPrefix(path, l.dir), finder.find(text))
+		if filepath.Ext(path) == ".log" {
+			found.add(strings.TrimPrefix(path, l.dir)+" joined", finder.find(joined(text)))
+		}
 		return nil
 	}))
 	l.Logf("searched %d bytes in %d files of %s", bytes, files, filepath.Base(dir))

@@ -96,3 +96,6 @@ func (p *Process) tail() []byte {
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	return bytes.Join(lines[max(0, len(lines)-10):], []byte("\n"))
 }
+
+// PID returns the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

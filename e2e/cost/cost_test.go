@@ -1,0 +1,443 @@
+package cost
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/klaxon-dev/klaxon/audit"
+	"github.com/klaxon-dev/klaxon/e2e/process"
+	"github.com/klaxon-dev/klaxon/internal/datadir"
+	"github.com/klaxon-dev/klaxon/internal/stage"
+	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/rules"
+	"github.com/klaxon-dev/klaxon/rules/rulegen"
+	"github.com/klaxon-dev/klaxon/stream"
+	klaxonkafka "github.com/klaxon-dev/klaxon/stream/kafka"
+	"github.com/klaxon-dev/klaxon/stream/kafka/kafkatest"
+)
+
+// Sizes of a measurement. The best of several is told: others had less of the
+// machine.
+const (
+	partitions = 12
+	posts      = 250 // of 400 events
+	callers    = 8
+	runs       = 5
+)
+
+var shared kafkatest.Shared
+
+func TestMain(m *testing.M) { shared.Main(m) }
+
+// body is a recorded POST of 400 Metadata events.
+func body(t *testing.T) []byte {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/webhook-posts/metadata-000009-*.json.gz")
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the recorded POST: %v, %v", files, err)
+	}
+	f, err := os.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	plain, err := audit.Decompress(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// records are those that become of a POST.
+func records(t *testing.T, text []byte) []stream.Record {
+	t.Helper()
+	items := audit.NewSplitter(bytes.NewReader(text), audit.SplitLimits{MaxItemBytes: 1 << 20})
+	var out []stream.Record
+	for {
+		var e audit.Event
+		item, err := items.NextEvent(&e)
+		if err == io.EOF {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		event := topic.Event{Kind: topic.KindEvent, ID: e.ID("prod"), Cluster: "prod", Sender: "i1/prod", Received: time.Now(), Item: bytes.Clone(item)}
+		out = append(out, event.Record(partitions))
+	}
+}
+
+// config is that of a place of its own in the broker, with its topics.
+func config(t *testing.T) klaxonkafka.Config {
+	t.Helper()
+	c := klaxonkafka.Config{Brokers: shared.Cluster(t).Bootstrap(), Prefix: kafkatest.Name(t), SingleBroker: true, Partitions: partitions}
+	c.SetDefaults()
+	if _, err := klaxonkafka.Init(t.Context(), c, topic.Layout(partitions), klaxonkafka.InitOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// each calls f for so many posts, from all callers at once.
+func each(t *testing.T, f func() error) {
+	t.Helper()
+	var next atomic.Int64
+	var work sync.WaitGroup
+	for range callers {
+		work.Go(func() {
+			for next.Add(1) <= posts {
+				if err := f(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	work.Wait()
+}
+
+// self is the processor time of this process.
+func self(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// of is the processor time of a process, in steps of a hundredth of a second.
+func of(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err1 != nil || err2 != nil {
+		t.Fatalf("/proc/%d/stat: %s", pid, text)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// least is the least of several measurements, per event.
+type least struct{ d time.Duration }
+
+func (l *least) note(d time.Duration, events int) time.Duration {
+	one := d / time.Duration(events)
+	if l.d == 0 || one < l.d {
+		l.d = one
+	}
+	return one
+}
+
+// TestIngest compares what the process that takes events uses, TLS and all, with
+// kafka-go's own Writer on the same records.
+func TestIngest(t *testing.T) {
+	text := body(t)
+	same := records(t, text)
+	c := config(t)
+	serve := startIngest(t, c)
+	writer := &kafka.Writer{
+		Addr: kafka.TCP(c.Brokers...), Topic: c.Topic(topic.Events), RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
+		Balancer:  kafka.BalancerFunc(func(m kafka.Message, _ ...int) int { return m.WriterData.(int) }),
+		BatchSize: 500, BatchBytes: 8 << 20, BatchTimeout: 5 * time.Millisecond,
+	}
+	defer func() { _ = writer.Close() }()
+	messages := func() []kafka.Message {
+		out := make([]kafka.Message, len(same))
+		for i, r := range same {
+			out[i] = kafka.Message{Key: r.Key, Value: r.Value, WriterData: r.Partition}
+			for _, h := range r.Headers {
+				out[i].Headers = append(out[i].Headers, kafka.Header{Key: h.Key, Value: h.Value})
+			}
+		}
+		return out
+	}
+	var alone, ingest least
+	for range runs {
+		before := self(t)
+		each(t, func() error { return writer.WriteMessages(t.Context(), messages()...) })
+		a := alone.note(self(t)-before, posts*len(same))
+		before = of(t, serve.pid)
+		each(t, func() error { return serve.post(t.Context(), text) })
+		b := ingest.note(of(t, serve.pid)-before, posts*len(same))
+		t.Logf("writer alone %v, ingest %v an event", a, b)
+	}
+	t.Logf("ingest %v an event, %.0f events a second of a processor; kafka-go's Writer alone %v; ratio %.2f",
+		ingest.d, 1/ingest.d.Seconds(), alone.d, float64(ingest.d)/float64(alone.d))
+}
+
+// ingestProcess is a klaxon that takes events.
+type ingestProcess struct {
+	pid    int
+	url    string
+	token  string
+	client *http.Client
+}
+
+func startIngest(t *testing.T, c klaxonkafka.Config) *ingestProcess {
+	t.Helper()
+	dir := t.TempDir()
+	webhook, metrics := freePort(t), freePort(t)
+	key := filepath.Join(dir, "redaction.key")
+	write(t, key, strings.Repeat("k", 40))
+	write(t, filepath.Join(dir, "klaxon.yaml"), fmt.Sprintf(`
+roles: [ingest]
+ingest: {listen: "127.0.0.1:%s", instance: i1}
+metrics: {listen: "127.0.0.1:%s"}
+redaction: {key_file: %s}
+stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
+`, webhook, metrics, key, c.Brokers[0], c.Prefix))
+	binary, err := filepath.Abs("../../bin/klaxon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	p, err := process.Start(binary, filepath.Join(dir, "log"), "serve", "--config", filepath.Join(dir, "klaxon.yaml"), "--data-dir", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(time.Minute); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := p.UntilReady(ctx, http.DefaultClient, "http://127.0.0.1:"+metrics+"/readyz"); err != nil {
+		t.Fatal(err)
+	}
+	return &ingestProcess{
+		pid: p.PID(), url: "https://127.0.0.1:" + webhook + "/webhook/prod",
+		token: token(t, binary, data), client: clientOf(t, datadir.Dir(data)),
+	}
+}
+
+func (s *ingestProcess) post(ctx context.Context, text []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.token)
+	answer, err := s.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode == http.StatusServiceUnavailable {
+		time.Sleep(100 * time.Millisecond) // as above
+		return s.post(ctx, text)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the webhook answers %s", answer.Status)
+	}
+	return nil
+}
+
+func clientOf(t *testing.T, data datadir.Dir) *http.Client {
+	t.Helper()
+	local, err := data.ReadClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := os.ReadFile(local.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	return &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	port, err := process.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMatch compares matching against 200 rules, one event in a hundred of which
+// matches, with reading and scanning alone.
+func TestMatch(t *testing.T) {
+	c := config(t)
+	log, err := klaxonkafka.Open(t.Context(), c, klaxonkafka.Options{Topics: []string{topic.Events, topic.Matches}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	same := records(t, body(t))
+	each(t, func() error {
+		for { // brokers that have just made the topics refuse some
+			if err := log.Append(t.Context(), topic.Events, same); !errors.Is(err, stream.ErrUnavailable) {
+				return err
+			}
+		}
+	})
+	set := quiet(t, same)
+	events := posts * len(same)
+	var alone, matching least
+	for i := range runs {
+		before := self(t)
+		consume(t, log, fmt.Sprint("alone-", i), events, scanOnly)
+		a := alone.note(self(t)-before, events)
+		s := stage.NewMatching(set, log, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		before = self(t)
+		consume(t, log, fmt.Sprint("match-", i), events, s.Handle)
+		b := matching.note(self(t)-before, events)
+		t.Logf("reading and scanning %v, matching %v an event", a, b)
+	}
+	t.Logf("matching %v an event, %.0f events a second of a processor; reading and scanning alone %v; ratio %.2f",
+		matching.d, 1/matching.d.Seconds(), alone.d, float64(matching.d)/float64(alone.d))
+}
+
+// quiet returns 200 rules, of which one matches one event in a hundred.
+func quiet(t *testing.T, same []stream.Record) *rules.Set {
+	t.Helper()
+	generated, err := rulegen.Rules(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e audit.Event
+	some := map[string]bool{}
+	for i := range same {
+		e.Reset()
+		if err := audit.Scan(same[i].Value, &e); err != nil {
+			t.Fatal(err)
+		}
+		if len(some) < len(same)/100 {
+			some[strconv.Quote(e.AuditID)] = true
+		}
+	}
+	var ids []string
+	for id := range some {
+		ids = append(ids, id)
+	}
+	parsed, problems := rules.Parse("one.yaml", []byte("id: one\ntitle: t\nseverity: low\nwhen: 'auditID in ["+strings.Join(ids, ", ")+"]'\n"), rules.OriginUser)
+	if len(problems) > 0 {
+		t.Fatal(problems.Error())
+	}
+	set, problems := rules.NewSet(append(generated.Rules[len(generated.Rules)-199:], parsed...))
+	if len(problems) > 0 {
+		t.Fatal(problems.Error())
+	}
+	return set
+}
+
+// scanOnly reads a partition and scans its events.
+func scanOnly(ctx context.Context, claim stream.Claim) error {
+	var event audit.Event
+	for next := claim.Position().Offset; ; {
+		records, err := claim.Read(ctx, next, 4<<20)
+		if err != nil {
+			return ifAlive(ctx, err)
+		}
+		for i := range records {
+			e, err := topic.DecodeEvent(&records[i])
+			if err != nil {
+				return err
+			}
+			event.Reset()
+			if err := audit.Scan(e.Item, &event); err != nil {
+				return err
+			}
+		}
+		next = records[len(records)-1].Offset + 1
+		if err := claim.Commit(ctx, stream.Position{Offset: next}); err != nil {
+			return ifAlive(ctx, err)
+		}
+	}
+}
+
+func ifAlive(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// consume runs a handler until a group has consumed so many events.
+func consume(t *testing.T, log stream.Log, group string, events int, handle func(context.Context, stream.Claim) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var done atomic.Int64
+	err := log.Consume(ctx, topic.Events, group, func(ctx context.Context, claim stream.Claim) error {
+		return handle(ctx, counted{claim, func(n int64) {
+			if done.Add(n) >= int64(events) {
+				cancel()
+			}
+		}})
+	})
+	if err != nil && done.Load() < int64(events) {
+		t.Fatal(err)
+	}
+}
+
+// counted tells how far a claim has come.
+type counted struct {
+	stream.Claim
+	came func(records int64)
+}
+
+func (c counted) Commit(ctx context.Context, p stream.Position) error {
+	before := c.Position().Offset
+	if err := c.Claim.Commit(ctx, p); err != nil {
+		return err
+	}
+	c.came(p.Offset - before)
+	return nil
+}
+
+// token makes a credential for the cluster prod.
+func token(t *testing.T, binary, data string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, "sender", "add", "prod", "-o", "kubeconfig")
+	cmd.Env = append(os.Environ(), datadir.EnvDir+"="+data)
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`token: *"?([^"\s]+)`).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("no token in %s", text)
+	}
+	return string(found[1])
+}
