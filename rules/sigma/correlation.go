@@ -136,8 +136,14 @@ func (x *correlated) count(kind string) *expression {
 		x.values(condition)
 	}
 	var parts []*expression
+	size := 0
 	for _, s := range x.rules {
 		parts = append(parts, s.detected.when)
+		size += s.detected.when.size
+	}
+	if size > maxValues {
+		x.refuse("rules", "they come to %d comparisons, a condition holds about %d: split the rule", size, maxValues)
+		return never
 	}
 	when := or(parts...)
 	if when.op == opFalse {

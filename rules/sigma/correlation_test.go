@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -134,6 +135,20 @@ func TestCorrelationsThatAreNotConverted(t *testing.T) {
 	f("type: temporal\nrules: [denied, secret]\ntimespan: 5m\ncondition: denied and not secret", "only a condition that joins all its rules")
 	f("type: temporal\nrules: [denied, secret]\ntimespan: 5m\ncondition: {gte: 1}", "1 of 2 cannot be converted")
 	f("type: value_avg\nrules: [denied]\ntimespan: 5m", `"value_avg" is not converted`)
+}
+
+// What would come to more than a condition holds is not written out first.
+func TestCorrelationOfTooMuch(t *testing.T) {
+	var values strings.Builder
+	for i := range maxValues/2 + 1 {
+		fmt.Fprintf(&values, "u%d, ", i)
+	}
+	src := "name: part\n" + itemOf("userAgent|contains: ["+values.String()+"]") +
+		"---\ntitle: C\nlevel: low\ncorrelation: {type: event_count, rules: [part, part], timespan: 5m, condition: {gte: 5}}\n"
+	out := Convert([]File{{"x.yml", []byte(src)}}, nil)
+	if len(out) != 2 || out[1].Outcome != Refused || !strings.Contains(said(out[1]), "they come to 402 comparisons") {
+		t.Errorf("%+v, want the second refused", out)
+	}
 }
 
 // A rule makes findings of its own unless a correlation speaks for it.
