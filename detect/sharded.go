@@ -59,10 +59,14 @@ func (s *Sharded) Advance(watermark time.Time, dst []Draft) []Draft {
 	for {
 		w := s.next()
 		if w == nil {
-			return dst
+			break
 		}
 		dst = w.end(w.due[0], dst)
 	}
+	for w := range s.seen {
+		dst = w.shrink(dst)
+	}
+	return dst
 }
 
 // next returns the shard with the key that is due first, nil if none is.
@@ -106,8 +110,7 @@ func (s *Sharded) Finish(dst []Draft) []Draft {
 	}
 	slices.SortFunc(open, func(a, b held) int { return slices.Compare(a.k.id[:], b.k.id[:]) })
 	for _, h := range open {
-		dst = h.w.closeAll(h.k, dst)
-		h.w.forget(h.k)
+		dst = h.w.giveUp(h.k, dst)
 	}
 	return dst
 }
@@ -167,15 +170,7 @@ func (s *Sharded) Resume(p Point) { s.watermark = p.Watermark }
 func (s *Sharded) Stats() Stats {
 	var sum Stats
 	for w := range s.seen {
-		one := w.Stats()
-		sum.Live += one.Live
-		sum.Keys += one.Keys
-		sum.Bytes += one.Bytes
-		sum.Evicted += one.Evicted
-		sum.Full += one.Full
-		sum.Unknown += one.Unknown
-		sum.Changed += one.Changed
-		sum.Late += one.Late
+		sum.add(w.Stats())
 	}
 	return sum
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -86,4 +87,20 @@ func runShards(t *testing.T, log []Match, limits Limits, restartEvery int, mine 
 	stats := w.Stats()
 	note(w.Finish(nil))
 	return closed, stats
+}
+
+// No count of a shard is left out of those of all.
+func TestStatsAddUp(t *testing.T) {
+	var one Stats
+	fields := reflect.ValueOf(&one).Elem()
+	for i := range fields.NumField() {
+		fields.Field(i).SetInt(int64(i + 1))
+	}
+	sum := one
+	sum.add(one)
+	for i := range fields.NumField() {
+		if got := reflect.ValueOf(sum).Field(i).Int(); got != int64(2*(i+1)) {
+			t.Errorf("%s is %d, want %d", fields.Type().Field(i).Name, got, 2*(i+1))
+		}
+	}
 }

@@ -365,6 +365,18 @@ type Stats struct {
 	TooLate int64 // matches that came after what they could have decided was decided
 }
 
+func (s *Stats) add(other Stats) {
+	s.Live += other.Live
+	s.Keys += other.Keys
+	s.Bytes += other.Bytes
+	s.Evicted += other.Evicted
+	s.Full += other.Full
+	s.Unknown += other.Unknown
+	s.Changed += other.Changed
+	s.Late += other.Late
+	s.TooLate += other.TooLate
+}
+
 // Stats returns the counts so far.
 func (w *Windows) Stats() Stats {
 	return Stats{Live: w.live, Keys: w.keys.len(), Bytes: w.bytes, Evicted: w.evicted, Full: w.saturated, Unknown: w.unknown, Changed: w.reshaped, Late: w.late.findings, TooLate: w.late.matches}
