@@ -3,6 +3,8 @@
 # Writes DIR/jars (a link), DIR/bootstrap (host:port,…) and for node N DIR/nodeN/server.properties and DIR/nodeN/data.
 #
 #   KAFKA_SETTINGS   lines that every server.properties ends with
+#   KAFKA_ADVERTISED host:port,…: for each broker the address of a proxy of the caller's. There is one more listener then,
+#                    DIR/bootstrap.behind, of which clients learn those addresses only
 #   KAFKA_TLS        a directory with broker.pem (key in PKCS#8, certificate, CA) and ca.pem: there are two more
 #                    listeners then, DIR/bootstrap.sasl (TLS, SASL PLAIN and SCRAM-SHA-512 for the user klaxon with the
 #                    password $KAFKA_PASSWORD) and DIR/bootstrap.tls (TLS with client certificates)
@@ -28,25 +30,29 @@ free_port() { # sets port
 	done
 }
 
-voters= bootstrap= bootstrap_sasl= bootstrap_tls=
+IFS=, read -ra advertised <<< "${KAFKA_ADVERTISED:-}"
+voters= bootstrap= bootstrap_behind= bootstrap_sasl= bootstrap_tls=
 for n in $(seq "$nodes"); do
 	free_port; controller[n]=127.0.0.1:$port; voters+=,$n@${controller[n]}
 	free_port; plain[n]=127.0.0.1:$port; bootstrap+=,${plain[n]}
+	free_port; behind[n]=127.0.0.1:$port; bootstrap_behind+=,${behind[n]}
 	free_port; sasl[n]=127.0.0.1:$port; bootstrap_sasl+=,${sasl[n]}
 	free_port; mutual[n]=127.0.0.1:$port; bootstrap_tls+=,${mutual[n]}
 done
 
 properties() { # properties NODE
-	local open=PLAINTEXT://${plain[$1]}
+	local open=PLAINTEXT://${plain[$1]} told
 	[ -z "$tls" ] || open+=,SASL_SSL://${sasl[$1]},SSL://${mutual[$1]}
+	told=$open
+	[ ${#advertised[@]} = 0 ] || { open+=,BEHIND://${behind[$1]}; told+=,BEHIND://${advertised[$1 - 1]}; }
 	cat <<-END
 		node.id=$1
 		process.roles=broker,controller
 		controller.quorum.voters=${voters#,}
 		controller.listener.names=CONTROLLER
 		listeners=$open,CONTROLLER://${controller[$1]}
-		advertised.listeners=$open
-		listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
+		advertised.listeners=$told
+		listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,BEHIND:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
 		inter.broker.listener.name=PLAINTEXT
 		log.dirs=$dir/node$1/data
 
@@ -99,4 +105,5 @@ pids=()
 for n in $(seq "$nodes"); do format "$n" & pids+=($!); done
 for pid in "${pids[@]}"; do wait "$pid"; done
 echo "${bootstrap#,}" > "$dir/bootstrap"
+[ ${#advertised[@]} = 0 ] || echo "${bootstrap_behind#,}" > "$dir/bootstrap.behind"
 [ -z "$tls" ] || { echo "${bootstrap_sasl#,}" > "$dir/bootstrap.sasl"; echo "${bootstrap_tls#,}" > "$dir/bootstrap.tls"; }
