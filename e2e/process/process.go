@@ -73,6 +73,27 @@ func (p *Process) Kill() error {
 	return nil
 }
 
+// Pause stops the process without ending it (SIGSTOP). It is an error if it had
+// ended before.
+func (p *Process) Pause() error { return p.signal("pause", syscall.SIGSTOP) }
+
+// Resume lets a paused process go on (SIGCONT). It is an error if it had ended
+// before.
+func (p *Process) Resume() error { return p.signal("resume", syscall.SIGCONT) }
+
+func (p *Process) signal(what string, s os.Signal) error {
+	if p.ended() {
+		return p.died()
+	}
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("%s %s: %w", what, p.name, err)
+	}
+	return nil
+}
+
+// Done returns a channel that is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
 func (p *Process) ended() bool {
 	select {
 	case <-p.done:

@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -59,6 +60,23 @@ func TestKill(t *testing.T) {
 	}
 	if err := p.Kill(); err == nil || !strings.Contains(err.Error(), "signal: killed") {
 		t.Errorf("killed twice: got %v, want how it ended", err)
+	}
+}
+
+func TestPause(t *testing.T) {
+	p, _ := start(t, `trap "exit 0" TERM; echo ready; while :; do sleep 0.01; done`)
+	if err := p.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(50 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "was killed") {
+		t.Errorf("stopped while it is paused: got %v, want that it was killed", err)
+	}
+	p, _ = start(t, `trap "exit 0" TERM; echo ready; while :; do sleep 0.01; done`)
+	if err := errors.Join(p.Pause(), p.Resume(), p.Stop(grace)); err != nil {
+		t.Error(err)
+	}
+	if p.Resume() == nil {
+		t.Error("a process that has ended was resumed")
 	}
 }
 
