@@ -44,6 +44,10 @@ kill-test: engine ## kill serve and its engine KILLS times under load (default 5
 cost: build ## processor time of an event on Kafka, of ingest and of match
 	cd e2e && $(GO) test -count=1 -timeout 30m -v ./cost
 
+.PHONY: chaos
+chaos: engine kafka ## many processes on three brokers, killed, stopped and cut off for CHAOS_MINUTES (3); see scripts/chaos
+	@scripts/chaos
+
 .PHONY: bench
 bench: ## the benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./audit ./rules ./detect ./stream/local ./ingest ./store
