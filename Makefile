@@ -42,7 +42,7 @@ kill-test: engine ## kill serve and its engine KILLS times under load (default 5
 
 .PHONY: cost
 cost: build ## processor time of an event on Kafka, of ingest and of match
-	cd e2e && $(GO) test -count=1 -timeout 30m -v ./cost
+	cd e2e && $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cost
 
 .PHONY: chaos
 chaos: engine kafka ## many processes on three brokers, killed, stopped and cut off for CHAOS_MINUTES (3); see scripts/chaos

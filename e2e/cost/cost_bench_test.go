@@ -51,31 +51,31 @@ var shared kafkatest.Shared
 func TestMain(m *testing.M) { shared.Main(m) }
 
 // body is a recorded POST of 400 Metadata events.
-func body(t *testing.T) []byte {
-	t.Helper()
+func body(b *testing.B) []byte {
+	b.Helper()
 	files, err := filepath.Glob("../../testdata/webhook-posts/metadata-000009-*.json.gz")
 	if err != nil || len(files) != 1 {
-		t.Fatalf("the recorded POST: %v, %v", files, err)
+		b.Fatalf("the recorded POST: %v, %v", files, err)
 	}
 	f, err := os.Open(files[0])
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
 	plain, err := audit.Decompress(f)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	text, err := io.ReadAll(plain)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	return text
 }
 
 // records are those that become of a POST.
-func records(t *testing.T, text []byte) []stream.Record {
-	t.Helper()
+func records(b *testing.B, text []byte) []stream.Record {
+	b.Helper()
 	items := audit.NewSplitter(bytes.NewReader(text), audit.SplitLimits{MaxItemBytes: 1 << 20})
 	var out []stream.Record
 	for {
@@ -85,7 +85,7 @@ func records(t *testing.T, text []byte) []stream.Record {
 			return out
 		}
 		if err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 		event := topic.Event{Kind: topic.KindEvent, ID: e.ID("prod"), Cluster: "prod", Sender: "i1/prod", Received: time.Now(), Item: bytes.Clone(item)}
 		out = append(out, event.Record(partitions))
@@ -93,26 +93,26 @@ func records(t *testing.T, text []byte) []stream.Record {
 }
 
 // config is that of a place of its own in the broker, with its topics.
-func config(t *testing.T) klaxonkafka.Config {
-	t.Helper()
-	c := klaxonkafka.Config{Brokers: shared.Cluster(t).Bootstrap(), Prefix: kafkatest.Name(t), SingleBroker: true, Partitions: partitions}
+func config(b *testing.B) klaxonkafka.Config {
+	b.Helper()
+	c := klaxonkafka.Config{Brokers: shared.Cluster(b).Bootstrap(), Prefix: kafkatest.Name(b), SingleBroker: true, Partitions: partitions}
 	c.SetDefaults()
-	if _, err := klaxonkafka.Init(t.Context(), c, topic.Layout(partitions), klaxonkafka.InitOptions{}); err != nil {
-		t.Fatal(err)
+	if _, err := klaxonkafka.Init(b.Context(), c, topic.Layout(partitions), klaxonkafka.InitOptions{}); err != nil {
+		b.Fatal(err)
 	}
 	return c
 }
 
 // each calls f for so many posts, from all callers at once.
-func each(t *testing.T, f func() error) {
-	t.Helper()
+func each(b *testing.B, f func() error) {
+	b.Helper()
 	var next atomic.Int64
 	var work sync.WaitGroup
 	for range callers {
 		work.Go(func() {
 			for next.Add(1) <= posts {
 				if err := f(); err != nil {
-					t.Error(err)
+					b.Error(err)
 					return
 				}
 			}
@@ -122,30 +122,37 @@ func each(t *testing.T, f func() error) {
 }
 
 // self is the processor time of this process.
-func self(t *testing.T) time.Duration {
-	t.Helper()
+func self(b *testing.B) time.Duration {
+	b.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // of is the processor time of a process, in steps of a hundredth of a second.
-func of(t *testing.T, pid int) time.Duration {
-	t.Helper()
+func of(b *testing.B, pid int) time.Duration {
+	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
 	user, err1 := strconv.Atoi(fields[11])
 	system, err2 := strconv.Atoi(fields[12])
 	if err1 != nil || err2 != nil {
-		t.Fatalf("/proc/%d/stat: %s", pid, text)
+		b.Fatalf("/proc/%d/stat: %s", pid, text)
 	}
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// tell reports a ratio instead of the time that went by.
+func tell(b *testing.B, ratio float64) {
+	b.Helper()
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ratio, "ratio")
 }
 
 // least is the least of several measurements, per event.
@@ -159,13 +166,13 @@ func (l *least) note(d time.Duration, events int) time.Duration {
 	return one
 }
 
-// TestIngest compares what the process that takes events uses, TLS and all, with
+// BenchmarkIngest compares what the process that takes events uses, TLS and all, with
 // kafka-go's own Writer on the same records.
-func TestIngest(t *testing.T) {
-	text := body(t)
-	same := records(t, text)
-	c := config(t)
-	serve := startIngest(t, c)
+func BenchmarkIngest(b *testing.B) {
+	text := body(b)
+	same := records(b, text)
+	c := config(b)
+	serve := startIngest(b, c)
 	writer := &kafka.Writer{
 		Addr: kafka.TCP(c.Brokers...), Topic: c.Topic(topic.Events), RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
 		Balancer:  kafka.BalancerFunc(func(m kafka.Message, _ ...int) int { return m.WriterData.(int) }),
@@ -184,15 +191,15 @@ func TestIngest(t *testing.T) {
 	}
 	var alone, ingest least
 	for range runs {
-		before := self(t)
-		each(t, func() error { return writer.WriteMessages(t.Context(), messages()...) })
-		a := alone.note(self(t)-before, posts*len(same))
-		before = of(t, serve.pid)
-		each(t, func() error { return serve.post(t.Context(), text) })
-		b := ingest.note(of(t, serve.pid)-before, posts*len(same))
-		t.Logf("writer alone %v, ingest %v an event", a, b)
+		before := self(b)
+		each(b, func() error { return writer.WriteMessages(b.Context(), messages()...) })
+		one := alone.note(self(b)-before, posts*len(same))
+		before = of(b, serve.pid)
+		each(b, func() error { return serve.post(b.Context(), text) })
+		b.Logf("writer alone %v, ingest %v an event", one, ingest.note(of(b, serve.pid)-before, posts*len(same)))
 	}
-	t.Logf("ingest %v an event, %.0f events a second of a processor; kafka-go's Writer alone %v; ratio %.2f",
+	tell(b, float64(ingest.d)/float64(alone.d))
+	b.Logf("ingest %v an event, %.0f events a second of a processor; kafka-go's Writer alone %v; ratio %.2f",
 		ingest.d, 1/ingest.d.Seconds(), alone.d, float64(ingest.d)/float64(alone.d))
 }
 
@@ -204,13 +211,13 @@ type ingestProcess struct {
 	client *http.Client
 }
 
-func startIngest(t *testing.T, c klaxonkafka.Config) *ingestProcess {
-	t.Helper()
-	dir := t.TempDir()
-	webhook, metrics := freePort(t), freePort(t)
+func startIngest(b *testing.B, c klaxonkafka.Config) *ingestProcess {
+	b.Helper()
+	dir := b.TempDir()
+	webhook, metrics := freePort(b), freePort(b)
 	key := filepath.Join(dir, "redaction.key")
-	write(t, key, strings.Repeat("k", 40))
-	write(t, filepath.Join(dir, "klaxon.yaml"), fmt.Sprintf(`
+	write(b, key, strings.Repeat("k", 40))
+	write(b, filepath.Join(dir, "klaxon.yaml"), fmt.Sprintf(`
 roles: [ingest]
 ingest: {listen: "127.0.0.1:%s", instance: i1}
 metrics: {listen: "127.0.0.1:%s"}
@@ -219,26 +226,26 @@ stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
 `, webhook, metrics, key, c.Brokers[0], c.Prefix))
 	binary, err := filepath.Abs("../../bin/klaxon")
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	data := filepath.Join(dir, "data")
 	p, err := process.Start(binary, filepath.Join(dir, "log"), "serve", "--config", filepath.Join(dir, "klaxon.yaml"), "--data-dir", data)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	t.Cleanup(func() {
+	b.Cleanup(func() {
 		if err := p.Stop(time.Minute); err != nil {
-			t.Error(err)
+			b.Error(err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
 	if err := p.UntilReady(ctx, http.DefaultClient, "http://127.0.0.1:"+metrics+"/readyz"); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	return &ingestProcess{
 		pid: p.PID(), url: "https://127.0.0.1:" + webhook + "/webhook/prod",
-		token: token(t, binary, data), client: clientOf(t, datadir.Dir(data)),
+		token: token(b, binary, data), client: clientOf(b, datadir.Dir(data)),
 	}
 }
 
@@ -263,84 +270,84 @@ func (s *ingestProcess) post(ctx context.Context, text []byte) error {
 	return nil
 }
 
-func clientOf(t *testing.T, data datadir.Dir) *http.Client {
-	t.Helper()
+func clientOf(b *testing.B, data datadir.Dir) *http.Client {
+	b.Helper()
 	local, err := data.ReadClient()
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	ca, err := os.ReadFile(local.CAFile)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	return &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
+func freePort(b *testing.B) string {
+	b.Helper()
 	port, err := process.FreePort()
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	return port
 }
 
-func write(t *testing.T, path, text string) {
-	t.Helper()
+func write(b *testing.B, path, text string) {
+	b.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 }
 
-// TestMatch compares matching against 200 rules, one event in a hundred of which
+// BenchmarkMatch compares matching against 200 rules, one event in a hundred of which
 // matches, with reading and scanning alone.
-func TestMatch(t *testing.T) {
-	c := config(t)
-	log, err := klaxonkafka.Open(t.Context(), c, klaxonkafka.Options{Topics: []string{topic.Events, topic.Matches}, Logger: slog.New(slog.DiscardHandler)})
+func BenchmarkMatch(b *testing.B) {
+	c := config(b)
+	log, err := klaxonkafka.Open(b.Context(), c, klaxonkafka.Options{Topics: []string{topic.Events, topic.Matches}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	same := records(t, body(t))
-	each(t, func() error {
+	same := records(b, body(b))
+	each(b, func() error {
 		for { // brokers that have just made the topics refuse some
-			if err := log.Append(t.Context(), topic.Events, same); !errors.Is(err, stream.ErrUnavailable) {
+			if err := log.Append(b.Context(), topic.Events, same); !errors.Is(err, stream.ErrUnavailable) {
 				return err
 			}
 		}
 	})
-	set := quiet(t, same)
+	set := quiet(b, same)
 	events := posts * len(same)
 	var alone, matching least
 	for i := range runs {
-		before := self(t)
-		consume(t, log, fmt.Sprint("alone-", i), events, scanOnly)
-		a := alone.note(self(t)-before, events)
+		before := self(b)
+		consume(b, log, fmt.Sprint("alone-", i), events, scanOnly)
+		one := alone.note(self(b)-before, events)
 		s := stage.NewMatching(set, log, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		before = self(t)
-		consume(t, log, fmt.Sprint("match-", i), events, s.Handle)
-		b := matching.note(self(t)-before, events)
-		t.Logf("reading and scanning %v, matching %v an event", a, b)
+		before = self(b)
+		consume(b, log, fmt.Sprint("match-", i), events, s.Handle)
+		b.Logf("reading and scanning %v, matching %v an event", one, matching.note(self(b)-before, events))
 	}
-	t.Logf("matching %v an event, %.0f events a second of a processor; reading and scanning alone %v; ratio %.2f",
+	tell(b, float64(matching.d)/float64(alone.d))
+	b.Logf("matching %v an event, %.0f events a second of a processor; reading and scanning alone %v; ratio %.2f",
 		matching.d, 1/matching.d.Seconds(), alone.d, float64(matching.d)/float64(alone.d))
 }
 
 // quiet returns 200 rules, of which one matches one event in a hundred.
-func quiet(t *testing.T, same []stream.Record) *rules.Set {
-	t.Helper()
+func quiet(b *testing.B, same []stream.Record) *rules.Set {
+	b.Helper()
 	generated, err := rulegen.Rules(1000)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	var e audit.Event
 	some := map[string]bool{}
 	for i := range same {
 		e.Reset()
 		if err := audit.Scan(same[i].Value, &e); err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 		if len(some) < len(same)/100 {
 			some[strconv.Quote(e.AuditID)] = true
@@ -352,11 +359,11 @@ func quiet(t *testing.T, same []stream.Record) *rules.Set {
 	}
 	parsed, problems := rules.Parse("one.yaml", []byte("id: one\ntitle: t\nseverity: low\nwhen: 'auditID in ["+strings.Join(ids, ", ")+"]'\n"), rules.OriginUser)
 	if len(problems) > 0 {
-		t.Fatal(problems.Error())
+		b.Fatal(problems.Error())
 	}
 	set, problems := rules.NewSet(append(generated.Rules[len(generated.Rules)-199:], parsed...))
 	if len(problems) > 0 {
-		t.Fatal(problems.Error())
+		b.Fatal(problems.Error())
 	}
 	return set
 }
@@ -394,9 +401,9 @@ func ifAlive(ctx context.Context, err error) error {
 }
 
 // consume runs a handler until a group has consumed so many events.
-func consume(t *testing.T, log stream.Log, group string, events int, handle func(context.Context, stream.Claim) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+func consume(b *testing.B, log stream.Log, group string, events int, handle func(context.Context, stream.Claim) error) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), 5*time.Minute)
 	defer cancel()
 	var done atomic.Int64
 	err := log.Consume(ctx, topic.Events, group, func(ctx context.Context, claim stream.Claim) error {
@@ -407,7 +414,7 @@ func consume(t *testing.T, log stream.Log, group string, events int, handle func
 		}})
 	})
 	if err != nil && done.Load() < int64(events) {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 }
 
@@ -427,17 +434,17 @@ func (c counted) Commit(ctx context.Context, p stream.Position) error {
 }
 
 // token makes a credential for the cluster prod.
-func token(t *testing.T, binary, data string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, "sender", "add", "prod", "-o", "kubeconfig")
+func token(b *testing.B, binary, data string) string {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), binary, "sender", "add", "prod", "-o", "kubeconfig")
 	cmd.Env = append(os.Environ(), datadir.EnvDir+"="+data)
 	text, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	found := regexp.MustCompile(`token: *"?([^"\s]+)`).FindSubmatch(text)
 	if found == nil {
-		t.Fatalf("no token in %s", text)
+		b.Fatalf("no token in %s", text)
 	}
 	return string(found[1])
 }
