@@ -174,8 +174,10 @@ func (x *redaction) eventMember(key string, within scope) {
 		x.value(place{scope: inStatus})
 	case strings.EqualFold(key, "requestURI") && c == '"':
 		x.requestURI()
+	case key == "responseStatus" && c == '{':
+		x.status()
 	case slices.Contains(eventMembers, key):
-		x.words()
+		x.words(tokens)
 	default:
 		x.reads = texts
 		x.body(outside, resourceRule{})
@@ -192,13 +194,24 @@ func (x *redaction) eventBody(within scope) {
 	x.depth = depth
 }
 
-// words reads a value in which only tokens are secret.
-func (x *redaction) words() {
+// status reads that of the event: its message may quote a URL.
+func (x *redaction) status() {
+	for key, ok := x.enter(); ok; key, ok = x.next() {
+		if key == "message" {
+			x.words(quotes)
+		} else {
+			x.words(tokens)
+		}
+	}
+}
+
+// words reads a value in which nothing but tokens and the like is secret.
+func (x *redaction) words(reads reading) {
 	if !x.signs {
 		x.skip()
 		return
 	}
-	x.reads = tokens
+	x.reads = reads
 	x.value(place{})
 }
 

@@ -30,8 +30,9 @@ type reading uint8
 
 const (
 	tokens  reading = iota // tokens
-	texts                  // and objects as text
-	objects                // and encoded text, private keys, and members by their names
+	quotes                 // and parameters of URLs
+	texts                  // tokens, and objects as text
+	objects                // all of these, encoded text, private keys, and members by their names
 )
 
 // place is where a value stands.
@@ -176,7 +177,7 @@ func (x *redaction) annotations(within scope) {
 		case within != outside && !isHarmlessAnnotation(key):
 			x.value(place{scope: inPlain})
 		case !strings.HasPrefix(key, webhookPatch):
-			x.words()
+			x.words(tokens)
 		case x.rule.any() && x.peek() == '"':
 			x.webhookPatch()
 		default:

@@ -19,7 +19,7 @@ func (x *redaction) stringAt(p place) {
 	}
 	start, code := x.pos, p.code || x.code
 	s := x.string()
-	if x.odd || x.reads != tokens && x.textAt(start, s, code) {
+	if x.odd || x.reads >= texts && x.textAt(start, s, code) {
 		return
 	}
 	x.tokensAt(start, s, code)

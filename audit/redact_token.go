@@ -76,20 +76,21 @@ func after(text []byte, before string, c byte) []byte {
 
 // tokensAt replaces the tokens in a string, whose text is in[start:pos].
 func (x *redaction) tokensAt(start int, s string, code bool) {
-	if clean := x.cleanText(s, x.reads == objects, code); clean != s {
+	if clean := x.cleanText(s, x.reads, code); clean != s {
 		x.put(start, clean)
 	}
 }
 
 // holdsToken reports whether a text holds a token or a private key.
 func (r *Redactor) holdsToken(text []byte) bool {
-	return r.cleanText(string(text), true, false) != string(text)
+	return r.cleanText(string(text), objects, false) != string(text)
 }
 
-// cleanText replaces the tokens in a text, and the private keys where there may
-// be some. In code no command may hide between what looks like one.
-func (r *Redactor) cleanText(s string, keys, code bool) string {
-	c := tokenCleaner{Redactor: r, left: maxTokens, code: code}
+// cleanText replaces the tokens in a text, and what else is looked for there:
+// parameters of URLs, private keys. In code no command may hide between what looks
+// like one.
+func (r *Redactor) cleanText(s string, reads reading, code bool) string {
+	c := tokenCleaner{Redactor: r, left: maxTokens, code: code, parameters: reads == quotes || reads == objects}
 	s = c.urls(s)
 	if strings.Contains(s, refusedURL) {
 		s = c.matches(refused, 1, s)
@@ -97,7 +98,7 @@ func (r *Redactor) cleanText(s string, keys, code bool) string {
 	if strings.Contains(s, "eyJ") {
 		s = c.matches(webToken, 0, s)
 	}
-	if keys && mayHoldKey(view(s)) {
+	if reads == objects && mayHoldKey(view(s)) {
 		s = c.matches(pemKey64, 1, s)
 		if !code {
 			s = c.matches(pemKey, 1, s)
@@ -112,6 +113,8 @@ type tokenCleaner struct {
 	left int  // tokens that may still be hashed; of a URI -1: there were too many
 	uri  bool // the text is spelt as a URI
 	code bool // the text may be a command
+
+	parameters bool // of URLs are looked at
 }
 
 // unhashed stands for the tokens of a text behind the first maxTokens.
@@ -218,7 +221,8 @@ func scheme(s string) string {
 const shell = "$;&|(){}"
 
 // url replaces the password of a URL, or what stands before the host of one of
-// HTTP, where it can only be a token; and parameters that are named like tokens.
+// HTTP, where it can only be a token; and parameters that are named like tokens,
+// where they are looked at.
 func (c *tokenCleaner) url(s string) string {
 	slash := strings.IndexByte(s, '/')
 	begin := slash + 1 + strings.IndexByte(s[slash+1:], '/') + 1
@@ -240,7 +244,7 @@ func (c *tokenCleaner) url(s string) string {
 		}
 	}
 	path, query, found := strings.Cut(rest, "?")
-	if !found {
+	if !found || !c.parameters {
 		return head + rest
 	}
 	return head + path + "?" + c.query(query)

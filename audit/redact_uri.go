@@ -92,7 +92,7 @@ const maxTokens = 1000
 // token. The rest of a command stays: rules read it. It reports false where there
 // are more than maxTokens.
 func (r *Redactor) cleanURI(uri string) (clean string, ok bool) {
-	c := tokenCleaner{Redactor: r, left: maxTokens, uri: true}
+	c := tokenCleaner{Redactor: r, left: maxTokens, uri: true, parameters: true}
 	path, query, found := strings.Cut(uri, "?")
 	uri = c.path(path)
 	if found {
