@@ -61,6 +61,30 @@ func TestDuplicates(t *testing.T) {
 		log.remove(30)
 		h.write(log, noon.Add(time.Minute), list...)
 	})
+	// The log takes events hours after they happened, and some of them again, as
+	// who hands them over may die in between.
+	handedOver := func(h *harness, log *fakeLog, at time.Time) {
+		for _, e := range list {
+			log.append(at, e.record(h.t, noon))
+		}
+	}
+	f("of a spool, right after the original", 30, 0, small, func(h *harness, log *fakeLog) {
+		handedOver(h, log, noon.Add(3*time.Hour))
+		handedOver(h, log, noon.Add(3*time.Hour+time.Second))
+		h.consume(log, (*Store).WriteEvents)
+	})
+	f("of a spool, by the next process in a minute", 30, 0, small, func(h *harness, log *fakeLog) {
+		handedOver(h, log, noon.Add(3*time.Hour))
+		h.consume(log, (*Store).WriteEvents)
+		handedOver(h, log, noon.Add(3*time.Hour+time.Minute))
+		h.consume(log, (*Store).WriteEvents)
+	})
+	f("of a spool, by the next process in an hour", 0, 30, small, func(h *harness, log *fakeLog) {
+		handedOver(h, log, noon.Add(3*time.Hour))
+		h.consume(log, (*Store).WriteEvents)
+		handedOver(h, log, noon.Add(4*time.Hour))
+		h.consume(log, (*Store).WriteEvents)
+	})
 	by := func(sender string) []sample {
 		list := slices.Clone(list)
 		for i := range list {
