@@ -21,13 +21,17 @@ import (
 // record is stored before. It may get the same record more than once.
 type DeadLetter func(ctx context.Context, r stream.Record, reason string) error
 
-// Options are what a Store needs besides its connection. All are required.
+// Options are what a Store needs besides its connection. All but Await are
+// required.
 type Options struct {
 	Config     Config
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Clock      func() time.Time
 	DeadLetter DeadLetter
+	// Await has Open wait for a database that another process makes and brings up
+	// to date, and change nothing itself. Default false.
+	Await bool
 }
 
 // Store is the history of events and findings in ClickHouse. Its methods are
@@ -62,8 +66,10 @@ func Open(ctx context.Context, connection *clickhouse.Options, opts Options) (*S
 	if err != nil {
 		return nil, fmt.Errorf("store metrics: %w", err)
 	}
-	if err := createDatabase(ctx, connection, opts.Config.Database); err != nil {
-		return nil, fmt.Errorf("database %s: %w", opts.Config.Database, err)
+	if !opts.Await {
+		if err := createDatabase(ctx, connection, opts.Config.Database); err != nil {
+			return nil, fmt.Errorf("database %s: %w", opts.Config.Database, err)
+		}
 	}
 	s := &Store{
 		config:     opts.Config,
@@ -72,21 +78,24 @@ func Open(ctx context.Context, connection *clickhouse.Options, opts Options) (*S
 		deadLetter: opts.DeadLetter,
 		metrics:    m,
 	}
-	if err := s.connect(ctx, connection); err != nil {
+	if err := s.connect(ctx, connection, opts.Await); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) connect(ctx context.Context, connection *clickhouse.Options) (err error) {
+func (s *Store) connect(ctx context.Context, connection *clickhouse.Options, await bool) (err error) {
 	if s.writes, err = clickhouse.Open(withDatabase(connection, s.config.Database, maxWriteConns)); err != nil {
 		return fmt.Errorf("connect to write: %w", err)
 	}
 	if s.reads, err = clickhouse.Open(withDatabase(connection, s.config.Database, maxReadConns)); err != nil {
 		return fmt.Errorf("connect to read: %w", err)
 	}
-	if err := migrate(ctx, withDatabase(connection, s.config.Database, 1)); err != nil {
+	if err := s.migrate(ctx, withDatabase(connection, s.config.Database, 1), await); err != nil {
 		return fmt.Errorf("bring the tables up to date: %w", err)
+	}
+	if await {
+		return nil
 	}
 	if err := s.setRetention(ctx); err != nil {
 		return fmt.Errorf("set the retention: %w", err)

@@ -202,6 +202,7 @@ func (a *App) openStore(ctx context.Context, log stream.Producer, sealer *ingest
 		Registerer: a.registry,
 		Clock:      a.clock,
 		DeadLetter: deadLetters(log, sealer),
+		Await:      !a.config.Roles.Has(RoleStore),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
