@@ -67,6 +67,7 @@ type Spool struct {
 	mu       sync.Mutex
 	since    time.Time        // of the spooling; zero: direct
 	problems map[place]string // what keeps partitions from being drained, besides brokers that are away
+	closed   bool
 
 	work sync.WaitGroup
 	stop context.CancelFunc // ends the work
@@ -170,6 +171,13 @@ func (s *Spool) begin(ctx context.Context) error {
 // Close ends the drain and releases the directory. What is in it stays, for the
 // next process that has it.
 func (s *Spool) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
 	records := s.lag()
 	s.stop()
 	s.metrics.unregister()
