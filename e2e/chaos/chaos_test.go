@@ -155,13 +155,8 @@ func newStruck(ctx context.Context, t *testing.T, dir string, shared secrets, p 
 	t.Cleanup(s.stop)
 	starting, done := context.WithTimeout(ctx, startPatience)
 	defer done()
-	// The tables are made by one process, before the others come.
 	s.start(running, s.of(engines)...)
-	s.start(running, s.of(answering)...)
-	if err := s.ready(starting, s.of(answering)...); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []class{ingesting, matchers, windowers, storers} {
+	for _, c := range []class{ingesting, matchers, windowers, storers, answering} {
 		s.start(running, s.of(c)...)
 	}
 	if err := s.ready(starting, s.nodes...); err != nil {
