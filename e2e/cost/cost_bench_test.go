@@ -305,7 +305,7 @@ func write(b *testing.B, path, text string) {
 // matches, with reading and scanning alone.
 func BenchmarkMatch(b *testing.B) {
 	c := config(b)
-	log, err := klaxonkafka.Open(b.Context(), c, klaxonkafka.Options{Topics: []string{topic.Events, topic.Matches}, Logger: slog.New(slog.DiscardHandler)})
+	log, err := klaxonkafka.Open(b.Context(), c, klaxonkafka.Options{Topics: []string{topic.Events, topic.Matches, topic.Blind}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
