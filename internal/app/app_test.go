@@ -106,3 +106,33 @@ func TestDeadLetterOfTheLargestRecord(t *testing.T) {
 	f(500, 500)
 	f(1000, 500)
 }
+
+// Where Kafka is away, a process stays ready, and says so: it tells senders to come
+// again, which a Service that leaves it out would not.
+func TestReadyWithoutBrokers(t *testing.T) {
+	away := &fakeLog{err: errors.New("no broker")}
+	a := &App{config: Config{Stream: StreamConfig{Kind: StreamKafka}}}
+	h := a.newHealth(away, nil)
+	h.serving()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusOK || got != `{"log":"no broker"}` {
+		t.Errorf("with Kafka: %d %s", w.Code, got)
+	}
+	a.config.Stream.Kind = StreamLocal
+	h = a.newHealth(away, nil)
+	h.serving()
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("with a local log: %d %s", w.Code, w.Body.String())
+	}
+}
+
+// fakeLog is a log in some state.
+type fakeLog struct {
+	stream.Log
+	err error
+}
+
+func (l *fakeLog) Healthy() error { return l.err }

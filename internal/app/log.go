@@ -74,10 +74,12 @@ func failedLog(logs ...healthy) func() error {
 	}
 }
 
-// checks are what readiness asks; the process may have neither db nor child.
+// checks are what readiness asks; the process may have neither db nor child, and
+// a log that it does not depend on is nil.
 func checks(log healthy, db *store.Store, child *engine.Supervisor) map[string]func(context.Context) error {
-	all := map[string]func(context.Context) error{
-		"log": func(context.Context) error { return log.Healthy() },
+	all := map[string]func(context.Context) error{}
+	if log != nil {
+		all["log"] = func(context.Context) error { return log.Healthy() }
 	}
 	if db != nil {
 		all["store"] = db.Healthy

@@ -45,18 +45,24 @@ func (a *App) openEntry(ctx context.Context, log durableLog) (stream.Producer, e
 
 // newHealth returns how the process is.
 func (a *App) newHealth(log durableLog, db *store.Store) *health {
-	if a.spool == nil {
+	if a.config.Stream.Kind == StreamLocal {
 		return newHealth(failedLog(log), checks(log, db, a.engine))
 	}
-	h := newHealth(failedLog(log, a.spool), checks(spoolHealth{a.spool}, db, a.engine))
-	// Where brokers are away, senders are better told to come again than sent elsewhere.
+	var h *health
+	if a.spool == nil {
+		h = newHealth(failedLog(log), checks(nil, db, a.engine))
+	} else {
+		h = newHealth(failedLog(log, a.spool), checks(spoolHealth{a.spool}, db, a.engine))
+		h.note("spool", a.spool.Status)
+	}
+	// Where brokers are away, senders are better told to come again, and when, than
+	// that nobody is there: they try for minutes longer.
 	h.note("log", func() string {
 		if err := log.Healthy(); err != nil {
 			return err.Error()
 		}
 		return ""
 	})
-	h.note("spool", a.spool.Status)
 	return h
 }
 
