@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -33,12 +31,6 @@ type lateLog struct {
 
 var _ durableLog = (*lateLog)(nil)
 
-// away reports whether an error of opening a log is that no broker answers.
-func away(err error) bool {
-	var network *net.OpError
-	return errors.As(err, &network) && network.Op == "dial" || errors.Is(err, context.DeadlineExceeded)
-}
-
 // openLate has open tried until it succeeds, after it failed with cause.
 func openLate(open func(context.Context) (durableLog, error), partitions map[string]int, cause error, logger *slog.Logger) *lateLog {
 	l := &lateLog{partitions: partitions, opened: make(chan struct{}), cause: cause}
@@ -65,7 +57,7 @@ func (l *lateLog) try(open func(context.Context) (durableLog, error), logger *sl
 			close(l.opened)
 			return
 		}
-		if !away(err) && l.ctx.Err() == nil && said.Due("error") {
+		if !passing(err) && l.ctx.Err() == nil && said.Due("error") {
 			logger.Error("the brokers answer, and the log cannot be opened: it is tried again", "error", err)
 		}
 		l.mu.Lock()

@@ -52,8 +52,11 @@ func (a *App) openKafka(ctx context.Context, logger *slog.Logger) (durableLog, e
 		}
 		return kafka.Open(ctx, c, kafka.Options{Topics: topics, Logger: logger, Registerer: a.registry})
 	}
+	if !a.spools() {
+		return patiently(ctx, openPatience, logger, open)
+	}
 	log, err := open(ctx)
-	if err != nil && a.spools() && away(err) {
+	if err != nil && passing(err) {
 		return openLate(open, topic.Layout(c.Partitions), err, logger), nil
 	}
 	return log, err
