@@ -41,7 +41,7 @@ kill-test: engine ## kill serve and its engine KILLS times under load (default 5
 	KLAXON_KILLS=$(or $(KILLS),50) $(GO) test -count=1 -timeout 1h -v -run '^TestKills$$' ./cmd/klaxon
 
 .PHONY: cost
-cost: build ## processor time of an event on Kafka, of ingest and of match
+cost: build ## on Kafka: processor time of an event in ingest and match, and how soon a finding is in the store
 	cd e2e && $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cost
 
 .PHONY: chaos

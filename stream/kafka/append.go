@@ -39,7 +39,7 @@ func (l *Log) newProducer(topic string) *producer {
 		WriteBackoffMax: time.Second,
 		BatchSize:       500,
 		BatchBytes:      int64(l.config.MaxRecordBytes) + batchSlack,
-		BatchTimeout:    10 * time.Millisecond,
+		BatchTimeout:    20 * time.Millisecond,
 		ReadTimeout:     5 * time.Second,
 		WriteTimeout:    5 * time.Second,
 		Compression:     codecs[l.config.Compression],
