@@ -1,0 +1,34 @@
+package kafka
+
+import (
+	"testing"
+	"time"
+
+	"github.com/klaxon-dev/klaxon/stream"
+)
+
+// A partition stalls if it has work and its handler neither reads nor commits for
+// a while; without work it may rest for ever.
+func TestStalled(t *testing.T) {
+	now := time.Now()
+	f := func(name string, committed, end int64, quiet, behind time.Duration, wantStalled bool, wantBehind time.Duration) {
+		t.Helper()
+		c := newClaim(nil, 0, place{position: stream.Position{Offset: committed}, end: end}, ticket{}, nil)
+		c.progress.Store(now.Add(-quiet).UnixNano())
+		c.newest.Store(now.Add(-behind).UnixNano())
+		if got := c.stalled(now); got != wantStalled {
+			t.Errorf("%s: stalled %v", name, got)
+		}
+		if got := c.behind(now).Round(time.Second); got != wantBehind {
+			t.Errorf("%s: behind by %v, want %v", name, got, wantBehind)
+		}
+	}
+	f("nothing to do", 5, 5, time.Hour, time.Hour, false, 0)
+	f("at work", 5, 9, time.Second, 3*time.Second, false, 3*time.Second)
+	f("at work for long", 5, 9, stalledAfter+time.Second, time.Hour, true, time.Hour)
+	c := newClaim(nil, 0, place{end: 3}, ticket{}, nil)
+	c.sawEnd(7)
+	if c.sawEnd(5); c.lag() != 7 {
+		t.Errorf("lag %d after a new leader's older end", c.lag())
+	}
+}
