@@ -113,7 +113,7 @@ func (l *Log) begin(ctx context.Context, p *producer, records []stream.Record, d
 		// The caller's end does not call back what the writer has taken.
 		err := p.writer.WriteMessages(context.Background(), messages...)
 		if err == nil {
-			l.metrics.appended(p.topic, len(records), size, time.Since(began))
+			l.metrics.appended.Count(p.topic, len(records), size, time.Since(began))
 		}
 		done <- l.outcome(p.topic, err)
 	}()

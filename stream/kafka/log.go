@@ -87,7 +87,7 @@ func Open(ctx context.Context, c Config, o Options) (*Log, error) {
 		l.producers[topic] = l.newProducer(topic)
 	}
 	l.metrics = newMetrics(l)
-	if err := l.metrics.register(o.Registerer); err != nil {
+	if err := l.metrics.Register(o.Registerer); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -154,7 +154,7 @@ func (l *Log) Close() error {
 	}
 	l.transport.CloseIdleConnections()
 	if l.metrics != nil {
-		l.metrics.unregister()
+		l.metrics.Unregister()
 	}
 	return errors.Join(errs...)
 }

@@ -1,13 +1,14 @@
 package kafka
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/klaxon-dev/klaxon/stream/internal/meter"
 )
 
 // Reasons of refusals.
@@ -18,11 +19,10 @@ const (
 
 // metrics are the log's own; those that both kinds of log have are called alike.
 type metrics struct {
+	meter.Set
 	log *Log
 
-	records       *prometheus.CounterVec
-	bytes         *prometheus.CounterVec
-	duration      prometheus.Histogram
+	appended      *meter.Appended
 	refusals      *prometheus.CounterVec
 	generations   *prometheus.CounterVec
 	claims        *prometheus.CounterVec
@@ -34,8 +34,6 @@ type metrics struct {
 
 	mu      sync.Mutex
 	members map[*member]struct{}
-
-	registerer prometheus.Registerer // nil: not registered
 }
 
 func newMetrics(l *Log) *metrics {
@@ -43,15 +41,9 @@ func newMetrics(l *Log) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		log:     l,
-		members: map[*member]struct{}{},
-		records: counters("klaxon_log_appended_records_total", "Records that the log made durable.", "topic"),
-		bytes:   counters("klaxon_log_appended_bytes_total", "Bytes of the records that the log made durable, before compression.", "topic"),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "klaxon_log_append_duration_seconds",
-			Help:    "How long appends took until they were durable.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
-		}),
+		log:           l,
+		members:       map[*member]struct{}{},
+		appended:      meter.NewAppended(),
 		refusals:      counters("klaxon_log_unavailable_total", "Appends that the log refused because it could not take records: no broker took them (down), or too many bytes were in flight (in_flight).", "reason"),
 		generations:   counters("klaxon_log_rebalances_total", "Generations of a group that this process took part in.", "topic", "group"),
 		claims:        counters("klaxon_log_claims_total", "Partitions of a generation that the process had already and went on with (kept), or began with (taken).", "topic", "group", "kind"),
@@ -66,24 +58,12 @@ func newMetrics(l *Log) *metrics {
 	for _, reason := range []string{reasonDown, reasonFull} {
 		m.refusals.WithLabelValues(reason)
 	}
+	m.Set = meter.Set{
+		Kept:  append(m.appended.Collectors(), m.refusals, m.generations, m.claims, m.groupErrors, m.commitRetries, m.fetchErrors),
+		Asked: []*prometheus.Desc{m.lag, m.lagSeconds, m.stalled, m.flying},
+		Ask:   m.ask,
+	}
 	return m
-}
-
-func (m *metrics) register(r prometheus.Registerer) error {
-	if r == nil {
-		return nil
-	}
-	if err := r.Register(m); err != nil {
-		return fmt.Errorf("register metrics: %w", err)
-	}
-	m.registerer = r
-	return nil
-}
-
-func (m *metrics) unregister() {
-	if m.registerer != nil {
-		m.registerer.Unregister(m)
-	}
 }
 
 func (m *metrics) joined(member *member) {
@@ -98,37 +78,10 @@ func (m *metrics) left(member *member) {
 	delete(m.members, member)
 }
 
-// appended counts an Append that succeeded.
-func (m *metrics) appended(topic string, records int, bytes int64, took time.Duration) {
-	m.records.WithLabelValues(topic).Add(float64(records))
-	m.bytes.WithLabelValues(topic).Add(float64(bytes))
-	m.duration.Observe(took.Seconds())
-}
-
 func (m *metrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }
 
-func (m *metrics) counters() []prometheus.Collector {
-	return []prometheus.Collector{m.records, m.bytes, m.duration, m.refusals, m.generations, m.claims, m.groupErrors, m.commitRetries, m.fetchErrors}
-}
-
-// Describe implements prometheus.Collector.
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range m.counters() {
-		c.Describe(ch)
-	}
-	for _, d := range []*prometheus.Desc{m.lag, m.lagSeconds, m.stalled, m.flying} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.counters() {
-		c.Collect(ch)
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
+// ask tells how things stand.
+func (m *metrics) ask(gauge meter.Gauge) {
 	for of, l := range m.lags(time.Now()) {
 		gauge(m.lag, float64(l.records), of[0], of[1])
 		gauge(m.lagSeconds, l.age.Seconds(), of[0], of[1])

@@ -26,7 +26,7 @@ func (l *Log) Append(ctx context.Context, topicName string, records []stream.Rec
 		l.metrics.refused(err)
 		return fmt.Errorf("append to %s: %w", topicName, err)
 	}
-	l.metrics.appended(t.name, records, l.clock().Sub(started))
+	l.metrics.count(t.name, records, l.clock().Sub(started))
 	return nil
 }
 

@@ -123,7 +123,7 @@ func (l *Log) open(dir string, o Options) (err error) {
 	if err := l.restore(); err != nil {
 		return fmt.Errorf("read %s: %w", dir, err)
 	}
-	return l.metrics.register(o.Registerer)
+	return l.metrics.Register(o.Registerer)
 }
 
 // defaultMaxBytes is Config.MaxBytes where the disk is large enough.
@@ -173,7 +173,7 @@ func (l *Log) Close() error {
 	l.calls.Wait()
 	close(l.requests)
 	l.committer.Wait()
-	l.metrics.unregister()
+	l.metrics.Unregister()
 	return l.engine.close()
 }
 

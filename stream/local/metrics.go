@@ -2,28 +2,25 @@ package local
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/klaxon-dev/klaxon/stream"
+	"github.com/klaxon-dev/klaxon/stream/internal/meter"
 )
 
 // metrics are the log's own. What can be asked is asked when they are gathered.
 type metrics struct {
+	meter.Set
 	log *Log
 
-	records          *prometheus.CounterVec
-	bytes            *prometheus.CounterVec
-	duration         prometheus.Histogram
+	appended         *meter.Appended
 	refusals         *prometheus.CounterVec
 	removed          *prometheus.CounterVec
 	backgroundErrors prometheus.Counter
 
 	held, oldest, lag, free *prometheus.Desc
-
-	registerer prometheus.Registerer // nil: not registered
 }
 
 func newMetrics(l *Log) *metrics {
@@ -31,14 +28,8 @@ func newMetrics(l *Log) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		log:     l,
-		records: counters("klaxon_log_appended_records_total", "Records that the log made durable.", "topic"),
-		bytes:   counters("klaxon_log_appended_bytes_total", "Bytes of the records that the log made durable, before compression.", "topic"),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "klaxon_log_append_duration_seconds",
-			Help:    "How long appends took until they were durable.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
-		}),
+		log:      l,
+		appended: meter.NewAppended(),
 		refusals: counters("klaxon_log_unavailable_total", "Appends that the log refused because it could not take records.", "reason"),
 		removed:  counters("klaxon_log_removed_records_total", "Records that retention removed, by why: age, size, or size and a group would still have replayed them (replay).", "topic", "reason"),
 		backgroundErrors: prometheus.NewCounter(prometheus.CounterOpts{
@@ -53,35 +44,21 @@ func newMetrics(l *Log) *metrics {
 	for _, reason := range []string{reasonFull, reasonDiskFull, reasonFailed, reasonClosed} {
 		m.refusals.WithLabelValues(reason)
 	}
+	m.Set = meter.Set{
+		Kept:  append(m.appended.Collectors(), m.refusals, m.removed, m.backgroundErrors),
+		Asked: []*prometheus.Desc{m.held, m.oldest, m.lag, m.free},
+		Ask:   m.ask,
+	}
 	return m
 }
 
-func (m *metrics) register(r prometheus.Registerer) error {
-	if r == nil {
-		return nil
-	}
-	if err := r.Register(m); err != nil {
-		return fmt.Errorf("register metrics: %w", err)
-	}
-	m.registerer = r
-	return nil
-}
-
-func (m *metrics) unregister() {
-	if m.registerer != nil {
-		m.registerer.Unregister(m)
-	}
-}
-
-// appended counts an Append that succeeded.
-func (m *metrics) appended(topic string, records []stream.Record, took time.Duration) {
+// count takes an Append that succeeded.
+func (m *metrics) count(topic string, records []stream.Record, took time.Duration) {
 	bytes := 0
 	for i := range records {
 		bytes += recordBytes(&records[i])
 	}
-	m.records.WithLabelValues(topic).Add(float64(len(records)))
-	m.bytes.WithLabelValues(topic).Add(float64(bytes))
-	m.duration.Observe(took.Seconds())
+	m.appended.Count(topic, len(records), int64(bytes), took)
 }
 
 // refused counts an Append that failed with stream.ErrUnavailable.
@@ -92,28 +69,8 @@ func (m *metrics) refused(err error) {
 	}
 }
 
-func (m *metrics) counters() []prometheus.Collector {
-	return []prometheus.Collector{m.records, m.bytes, m.duration, m.refusals, m.removed, m.backgroundErrors}
-}
-
-// Describe implements prometheus.Collector.
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range m.counters() {
-		c.Describe(ch)
-	}
-	for _, d := range []*prometheus.Desc{m.held, m.oldest, m.lag, m.free} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.counters() {
-		c.Collect(ch)
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
+// ask tells how things stand.
+func (m *metrics) ask(gauge meter.Gauge) {
 	now := m.log.clock()
 	for _, t := range m.log.sortedTopics() {
 		held, oldest := t.held()

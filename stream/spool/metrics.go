@@ -1,15 +1,17 @@
 package spool
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/klaxon-dev/klaxon/stream/internal/meter"
 )
 
 // metrics are the spool's own. What can be asked is asked when they are gathered.
 type metrics struct {
+	meter.Set
 	spool *Spool
 
 	taken    *prometheus.CounterVec
@@ -18,8 +20,6 @@ type metrics struct {
 	failures prometheus.Counter
 
 	spooling, records, size, limit, oldest *prometheus.Desc
-
-	registerer prometheus.Registerer // nil: not registered
 }
 
 func newMetrics(s *Spool) *metrics {
@@ -48,48 +48,16 @@ func newMetrics(s *Spool) *metrics {
 		m.taken.WithLabelValues(name)
 		m.drained.WithLabelValues(name)
 	}
+	m.Set = meter.Set{
+		Kept:  []prometheus.Collector{m.taken, m.drained, m.refused, m.failures},
+		Asked: []*prometheus.Desc{m.spooling, m.records, m.size, m.limit, m.oldest},
+		Ask:   m.ask,
+	}
 	return m
 }
 
-func (m *metrics) register(r prometheus.Registerer) error {
-	if r == nil {
-		return nil
-	}
-	if err := r.Register(m); err != nil {
-		return fmt.Errorf("register metrics: %w", err)
-	}
-	m.registerer = r
-	return nil
-}
-
-func (m *metrics) unregister() {
-	if m.registerer != nil {
-		m.registerer.Unregister(m)
-	}
-}
-
-func (m *metrics) counters() []prometheus.Collector {
-	return []prometheus.Collector{m.taken, m.drained, m.refused, m.failures}
-}
-
-// Describe implements prometheus.Collector.
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range m.counters() {
-		c.Describe(ch)
-	}
-	for _, d := range []*prometheus.Desc{m.spooling, m.records, m.size, m.limit, m.oldest} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.counters() {
-		c.Collect(ch)
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
+// ask tells how things stand.
+func (m *metrics) ask(gauge meter.Gauge) {
 	spooling := 0.0
 	if _, ok := m.spool.Spooling(); ok {
 		spooling = 1

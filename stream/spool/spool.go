@@ -109,7 +109,7 @@ func Open(ctx context.Context, c Config, o Options) (*Spool, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if err := s.metrics.register(o.Registerer); err != nil {
+	if err := s.metrics.Register(o.Registerer); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -180,7 +180,7 @@ func (s *Spool) Close() error {
 	}
 	records := s.lag()
 	s.stop()
-	s.metrics.unregister()
+	s.metrics.Unregister()
 	err := s.disk.Close() // it waits for the drain
 	s.work.Wait()
 	if records > 0 {
