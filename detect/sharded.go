@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/binary"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -53,26 +54,28 @@ func (s *Sharded) Advance(watermark time.Time, dst []Draft) []Draft {
 		return dst
 	}
 	s.watermark = watermark
-	for w := range s.seen {
+	return advance(s.seen, watermark, dst)
+}
+
+// advance moves the watermark of some windows: what is due in any of them comes in
+// order of when it is due.
+func advance(all iter.Seq[*Windows], watermark time.Time, dst []Draft) []Draft {
+	for w := range all {
 		w.watermark = watermark
 	}
-	for {
-		w := s.next()
-		if w == nil {
-			break
-		}
+	for w := firstDue(all); w != nil; w = firstDue(all) {
 		dst = w.end(w.due[0], dst)
 	}
-	for w := range s.seen {
+	for w := range all {
 		dst = w.shrink(dst)
 	}
 	return dst
 }
 
-// next returns the shard with the key that is due first, nil if none is.
-func (s *Sharded) next() *Windows {
+// firstDue returns the windows with the key that is due first, nil if none is.
+func firstDue(all iter.Seq[*Windows]) *Windows {
 	var first *Windows
-	for w := range s.seen {
+	for w := range all {
 		if len(w.due) > 0 && w.due[0].due <= w.mark() && (first == nil || before(w.due[0], first.due[0])) {
 			first = w
 		}
@@ -90,20 +93,24 @@ func (s *Sharded) seen(yield func(*Windows) bool) {
 }
 
 // Finish is [Windows.Finish] of all shards.
-func (s *Sharded) Finish(dst []Draft) []Draft {
+func (s *Sharded) Finish(dst []Draft) []Draft { return finish(s.seen, s.Advance, dst) }
+
+// finish moves the time of some windows to that of their newest match, and closes
+// what is then open, by fingerprint.
+func finish(all iter.Seq[*Windows], advance func(time.Time, []Draft) []Draft, dst []Draft) []Draft {
 	newest := int64(math.MinInt64)
-	for w := range s.seen {
+	for w := range all {
 		newest = max(newest, w.newest)
 	}
 	if newest != math.MinInt64 {
-		dst = s.Advance(time.UnixMicro(newest), dst)
+		dst = advance(time.UnixMicro(newest), dst)
 	}
 	type held struct {
 		w *Windows
 		k *key
 	}
 	var open []held
-	for w := range s.seen {
+	for w := range all {
 		for k := range w.keys.all() {
 			open = append(open, held{w, k})
 		}

@@ -3,7 +3,6 @@ package detect
 import (
 	"cmp"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/rules"
@@ -258,28 +257,14 @@ func (w *Windows) Advance(watermark time.Time, dst []Draft) []Draft {
 	if !watermark.After(w.watermark) {
 		return dst
 	}
-	w.watermark = watermark
-	for mark := w.mark(); len(w.due) > 0 && w.due[0].due <= mark; {
-		dst = w.end(w.due[0], dst)
-	}
-	return w.shrink(dst)
+	return advance(w.alone, watermark, dst)
 }
 
+// alone calls yield with w: windows that are not one of several.
+func (w *Windows) alone(yield func(*Windows) bool) { yield(w) }
+
 // Finish closes all that is open, as at the end of all input.
-func (w *Windows) Finish(dst []Draft) []Draft {
-	if w.newest != math.MinInt64 {
-		dst = w.Advance(time.UnixMicro(w.newest), dst)
-	}
-	var open []*key
-	for k := range w.keys.all() {
-		open = append(open, k)
-	}
-	slices.SortFunc(open, func(a, b *key) int { return slices.Compare(a.id[:], b.id[:]) })
-	for _, k := range open {
-		dst = w.giveUp(k, dst)
-	}
-	return dst
-}
+func (w *Windows) Finish(dst []Draft) []Draft { return finish(w.alone, w.Advance, dst) }
 
 // end does with a key what it is due for.
 func (w *Windows) end(k *key, dst []Draft) []Draft {
