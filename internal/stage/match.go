@@ -299,14 +299,18 @@ func (b *matchBatch) tellBlind(ctx context.Context, next int64) error {
 func (b *matchBatch) gap(h *hole) ([]stream.Record, error) {
 	events := h.events()
 	partitions := b.stage.out.log.Partitions(topic.Matches)
-	out := make([]stream.Record, partitions)
-	for p := range out {
-		var err error
-		out[p], err = (&topic.Match{Kind: topic.KindGap, Source: b.source, Sources: b.sources, From: events.From, Received: events.To}).Record(partitions)
-		if err != nil {
-			return nil, err
-		}
-		out[p].Partition = p
+	return everywhere(nil, &topic.Match{Kind: topic.KindGap, Source: b.source, Sources: b.sources, From: events.From, Received: events.To}, partitions)
+}
+
+// everywhere appends a record for every partition of Matches to out.
+func everywhere(out []stream.Record, m *topic.Match, partitions int) ([]stream.Record, error) {
+	r, err := m.Record(partitions)
+	if err != nil {
+		return nil, err
+	}
+	for p := range partitions {
+		r.Partition = p
+		out = append(out, r)
 	}
 	return out, nil
 }
@@ -318,13 +322,10 @@ func (b *matchBatch) tell(out []stream.Record, partitions int) ([]stream.Record,
 			continue
 		}
 		b.told[sender] = received
-		for p := range partitions {
-			r, err := (&topic.Match{Kind: topic.KindProgress, Source: b.source, Sources: b.sources, Sender: sender, Received: received}).Record(partitions)
-			if err != nil {
-				return nil, err
-			}
-			r.Partition = p
-			out = append(out, r)
+		var err error
+		out, err = everywhere(out, &topic.Match{Kind: topic.KindProgress, Source: b.source, Sources: b.sources, Sender: sender, Received: received}, partitions)
+		if err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
