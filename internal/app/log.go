@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"github.com/klaxon-dev/klaxon/internal/topic"
 	"github.com/klaxon-dev/klaxon/store"
@@ -20,9 +22,6 @@ type durableLog interface {
 	Healthy() error
 }
 
-// topics are those of the pipeline.
-var topics = []string{topic.Events, topic.Matches, topic.Findings, topic.Blind, topic.DeadLetters}
-
 // openLog opens the log of the configured kind.
 func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
 	logger := a.logger.With("part", "log")
@@ -30,8 +29,8 @@ func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
 		log, err = a.openKafka(ctx, logger)
 	} else {
 		one := map[string]local.TopicConfig{}
-		for _, name := range topics {
-			one[name] = local.TopicConfig{Partitions: 1}
+		for name, partitions := range topic.Layout(1) {
+			one[name] = local.TopicConfig{Partitions: partitions}
 		}
 		log, err = local.Open(a.dir.Log(), a.config.Stream.Local, local.Options{Topics: one, Logger: logger, Registerer: a.registry, Clock: a.clock})
 	}
@@ -46,18 +45,19 @@ func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
 // brokers are away.
 func (a *App) openKafka(ctx context.Context, logger *slog.Logger) (durableLog, error) {
 	c := a.config.Stream.Kafka
+	layout := topic.Layout(c.Partitions)
 	open := func(ctx context.Context) (durableLog, error) {
-		if err := kafka.Check(ctx, c, topic.Layout(c.Partitions)); err != nil {
+		if err := kafka.Check(ctx, c, layout); err != nil {
 			return nil, err
 		}
-		return kafka.Open(ctx, c, kafka.Options{Topics: topics, Logger: logger, Registerer: a.registry})
+		return kafka.Open(ctx, c, kafka.Options{Topics: slices.Sorted(maps.Keys(layout)), Logger: logger, Registerer: a.registry})
 	}
 	if !a.spools() {
 		return patiently(ctx, openPatience, logger, open)
 	}
 	log, err := open(ctx)
 	if err != nil && passing(err) {
-		return openLate(open, topic.Layout(c.Partitions), err, logger), nil
+		return openLate(open, layout, err, logger), nil
 	}
 	return log, err
 }
