@@ -128,10 +128,7 @@ func (l *Log) check(topic string, records []stream.Record) (total int64, err err
 		if r.Partition < 0 || r.Partition >= l.partitions[topic] {
 			return 0, fmt.Errorf("there is no partition %d", r.Partition)
 		}
-		n := len(r.Key) + len(r.Value)
-		for j := range r.Headers {
-			n += len(r.Headers[j].Key) + len(r.Headers[j].Value)
-		}
+		n := recordBytes(r)
 		if n > l.config.MaxRecordBytes {
 			return 0, fmt.Errorf("%w: %d bytes, more than %d", stream.ErrTooLarge, n, l.config.MaxRecordBytes)
 		}

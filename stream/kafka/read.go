@@ -223,6 +223,7 @@ func release(r *kafka.Record) {
 	}
 }
 
+// recordBytes is the size of a record's key, headers and value.
 func recordBytes(r *stream.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for i := range r.Headers {

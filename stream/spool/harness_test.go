@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/klaxon-dev/klaxon/stream"
+	"github.com/klaxon-dev/klaxon/stream/streamtest"
 )
 
 const (
@@ -195,13 +196,5 @@ func waitFor(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !f() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("it never came that %s", what)
-		}
-	}
+	streamtest.Eventually(ctx, t, what, f)
 }

@@ -31,7 +31,7 @@ func testPositions(t *testing.T, factory Factory) {
 	s := consume(ctx, t, log, events, group)
 	claims := s.all(ctx, 2)
 	checkPosition(t, claims[0], stream.Position{})
-	eventually(ctx, t, "the end is known", func() bool { return claims[0].End() == 10 && claims[1].End() == 0 })
+	Eventually(ctx, t, "the end is known", func() bool { return claims[0].End() == 10 && claims[1].End() == 0 })
 	for i := range int64(5) {
 		want := stream.Position{Offset: i, Metadata: strings.Repeat("m", int(i))}
 		mustCommit(ctx, t, claims[0], want)
@@ -159,7 +159,7 @@ func testOneOwner(t *testing.T, factory Factory) {
 	}
 	allOwned := func() {
 		t.Helper()
-		eventually(ctx, t, "all partitions are owned", func() bool {
+		Eventually(ctx, t, "all partitions are owned", func() bool {
 			owned, _ := owners.count()
 			return owned == partitions
 		})
@@ -281,7 +281,7 @@ func testConsumeEndsWithContext(t *testing.T, factory Factory) {
 			return err
 		})
 	}()
-	eventually(ctx, t, "both handlers run", func() bool { return handlers.Load() == 2 })
+	Eventually(ctx, t, "both handlers run", func() bool { return handlers.Load() == 2 })
 	stop()
 	select {
 	case err := <-done:

@@ -178,8 +178,8 @@ func checkValues(t *testing.T, got []stream.Record, want []stream.Record) {
 	}
 }
 
-// eventually polls until f holds.
-func eventually(ctx context.Context, t *testing.T, what string, f func() bool) {
+// Eventually polls until f holds; the test fails when ctx ends before.
+func Eventually(ctx context.Context, t *testing.T, what string, f func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -114,7 +114,7 @@ func testTailWhileAppending(t *testing.T, factory Factory) {
 		t.Fatalf("append: %v", err)
 	}
 	checkValues(t, got, numbered(0, 0, appends*each))
-	eventually(ctx, t, "the end is known", func() bool { return c.End() == appends*each })
+	Eventually(ctx, t, "the end is known", func() bool { return c.End() == appends*each })
 }
 
 func testTopicsAreApart(t *testing.T, factory Factory) {
