@@ -13,7 +13,7 @@ import (
 type WebhookAccess struct {
 	URL     string // of the receiver: https://host:port
 	Cluster string
-	CA      []byte // PEM of the certificates that sign the receiver's
+	CA      []byte // PEM of the certificates that sign the receiver's; nil: the system's do
 
 	// Exactly one of these: Token is written into the kubeconfig, which an API
 	// server reads once; a file is read again by it within a minute.
@@ -52,13 +52,14 @@ func (a WebhookAccess) Kubeconfig() (string, error) {
 	} else {
 		user = append(user, yaml.MapItem{Key: "token", Value: a.Token})
 	}
+	cluster := yaml.MapSlice{{Key: "server", Value: server}}
+	if len(a.CA) > 0 {
+		cluster = append(cluster, yaml.MapItem{Key: "certificate-authority-data", Value: base64.StdEncoding.EncodeToString(a.CA)})
+	}
 	config := yaml.MapSlice{
 		{Key: "apiVersion", Value: "v1"},
 		{Key: "kind", Value: "Config"},
-		{Key: "clusters", Value: named("klaxon", "cluster", yaml.MapSlice{
-			{Key: "server", Value: server},
-			{Key: "certificate-authority-data", Value: base64.StdEncoding.EncodeToString(a.CA)},
-		})},
+		{Key: "clusters", Value: named("klaxon", "cluster", cluster)},
 		{Key: "users", Value: named("klaxon", "user", user)},
 		{Key: "contexts", Value: named("klaxon", "context", yaml.MapSlice{
 			{Key: "cluster", Value: "klaxon"},

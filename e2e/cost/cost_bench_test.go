@@ -276,7 +276,7 @@ func clientOf(b *testing.B, data datadir.Dir) *http.Client {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ca, err := os.ReadFile(local.CAFile)
+	ca, err := os.ReadFile(local.WebhookCAFile)
 	if err != nil {
 		b.Fatal(err)
 	}

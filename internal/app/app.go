@@ -147,7 +147,8 @@ func (a *App) tellClients(f files) error {
 	if !a.config.Roles.Has(RoleIngest, RoleAPI) {
 		return nil
 	}
-	client := datadir.Client{TokenFile: f.adminToken, CAFile: f.caFile}
+	client := datadir.Client{TokenFile: f.adminToken}
+	client.CAFile, client.WebhookCAFile = a.config.signers(f.caFile)
 	if a.api != nil {
 		client.Server = "https://" + a.api.Addr().String()
 	}
@@ -155,6 +156,18 @@ func (a *App) tellClients(f files) error {
 		client.Webhook = "https://" + a.webhook.Addr().String()
 	}
 	return a.dir.WriteClient(client)
+}
+
+// signers returns what signs the certificates of the API and of the receiver: the
+// development CA those that serve makes, "" those that are configured.
+func (c *Config) signers(dev string) (api, webhook string) {
+	if c.API.TLS.CertFile == "" {
+		api = dev
+	}
+	if c.Ingest.TLS.CertFile == "" {
+		webhook = dev
+	}
+	return api, webhook
 }
 
 // files are the secrets and certificates that serve runs with.

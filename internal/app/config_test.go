@@ -133,3 +133,19 @@ func TestRoles(t *testing.T) {
 		t.Errorf("ParseRoles: %v", err)
 	}
 }
+
+// Other commands trust the development CA only where serve made the certificate.
+func TestSigners(t *testing.T) {
+	f := func(api, webhook, wantAPI, wantWebhook string) {
+		t.Helper()
+		c := Config{}
+		c.API.TLS.CertFile, c.Ingest.TLS.CertFile = api, webhook
+		if gotAPI, gotWebhook := c.signers("dev"); gotAPI != wantAPI || gotWebhook != wantWebhook {
+			t.Errorf("certificates %q and %q: signed by %q and %q, want %q and %q", api, webhook, gotAPI, gotWebhook, wantAPI, wantWebhook)
+		}
+	}
+	f("", "", "dev", "dev")
+	f("api.crt", "", "", "dev")
+	f("", "webhook.crt", "dev", "")
+	f("api.crt", "webhook.crt", "", "")
+}

@@ -123,9 +123,11 @@ func webhookURL(base, cluster string) (string, error) {
 	return to, nil
 }
 
+// localCA returns what signs the certificate of the receiver of the serve that
+// runs, or would run, on dir; "" stands for the system's.
 func localCA(dir datadir.Dir) string {
-	if c, err := dir.ReadClient(); err == nil && c.CAFile != "" {
-		return c.CAFile
+	if c, err := dir.ReadClient(); err == nil {
+		return c.WebhookCAFile
 	}
 	return ingest.DevTLSFiles(dir.TLS()).CAFile
 }

@@ -43,9 +43,9 @@ func newKafkaInit(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make the topics, or hold those that are there to the configuration",
-		Long: `Init makes the topics of events, matches, findings and dead letters as the
-section stream.kafka of the configuration says: their partitions, replication,
-retention and the rest. It may be run again at any time.
+		Long: `Init makes the topics events, matches, findings, blind and deadletter as the
+section stream.kafka of the configuration says: their prefix, partitions,
+replication, retention and the rest. It may be run again at any time.
 
 A topic that is there and contradicts the configuration is refused, with a
 sentence that says what is wrong and how to mend it; then nothing is made or

@@ -49,7 +49,7 @@ func startReceiver(ts *testscript.TestScript, neg bool, args []string) {
 	server, caFile, err := newReceiver(dir, log)
 	ts.Check(err)
 	ts.Check(dir.WriteClient(datadir.Client{
-		Server: "https://unused.invalid", Webhook: "https://" + server.Addr().String(), TokenFile: "unused", CAFile: caFile,
+		Server: "https://unused.invalid", Webhook: "https://" + server.Addr().String(), TokenFile: "unused", WebhookCAFile: caFile,
 	}))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve() }()

@@ -71,7 +71,7 @@ one after the other. A token that others may know is taken away by
 	flags := cmd.Flags()
 	flags.StringVar(&f.dataDir, "data-dir", "", "where serve keeps its data")
 	flags.StringVar(&f.url, "url", "", "URL at which API servers reach the receiver (default: the local serve's)")
-	flags.StringVar(&f.caFile, "ca-file", "", "certificates that sign the receiver's (default: the generated CA)")
+	flags.StringVar(&f.caFile, "ca-file", "", "certificates that sign the receiver's (default: the generated CA; where ingest.tls.cert_file is set, none: the system's count)")
 	flags.StringVar(&f.tokenFile, "token-file", "", "path on the API server's host that the kubeconfig names instead of holding the token; an API server reads it again within a minute")
 	flags.BoolVar(&f.rotate, "rotate", false, "add a new token beside the cluster's last one")
 	flags.StringVarP(&f.output, "output", "o", f.output, "text, json or kubeconfig")
@@ -139,6 +139,9 @@ func (f *senderAddFlags) access(dir datadir.Dir, cluster string) (ingest.Webhook
 		return access, usageError{err}
 	}
 	caFile := f.caFile
+	if caFile == "" && localCA(dir) == "" {
+		return access, nil // whom the receiver's certificate is of, API servers' systems know
+	}
 	if caFile == "" {
 		made, err := ingest.EnsureDevTLS(dir.TLS(), nil, time.Now())
 		if err != nil {

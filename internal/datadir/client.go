@@ -16,8 +16,10 @@ type Client struct {
 	Webhook string `yaml:"webhook,omitempty"`
 	// TokenFile holds a token for the API.
 	TokenFile string `yaml:"token_file"`
-	// CAFile holds the certificates that sign those of both servers.
-	CAFile string `yaml:"ca_file"`
+	// CAFile holds the certificates that sign the API's; "": the system's do.
+	CAFile string `yaml:"ca_file,omitempty"`
+	// WebhookCAFile holds those that sign the receiver's; "": the system's do.
+	WebhookCAFile string `yaml:"webhook_ca_file,omitempty"`
 }
 
 // ReadClient reads what WriteClient wrote. The error is fs.ErrNotExist where

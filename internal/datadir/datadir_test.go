@@ -60,7 +60,7 @@ func TestClientRoundTrip(t *testing.T) {
 	if _, err := d.ReadClient(); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("got %v, want fs.ErrNotExist", err)
 	}
-	want := Client{Server: "https://127.0.0.1:9444", Webhook: "https://127.0.0.1:9443", TokenFile: "/d/token", CAFile: "/d/ca.crt"}
+	want := Client{Server: "https://127.0.0.1:9444", Webhook: "https://127.0.0.1:9443", TokenFile: "/d/token", CAFile: "/d/ca.crt", WebhookCAFile: "/d/webhook.crt"}
 	if err := d.WriteClient(want); err != nil {
 		t.Fatal(err)
 	}
