@@ -115,9 +115,17 @@ func (e *example) scanned(t *testing.T) []pageFinding {
 	if err := s.Files(context.Background(), []scan.File{file}); err != nil {
 		t.Fatal(err)
 	}
-	findings, _, err := s.Finish()
+	found, _, err := s.Finish()
 	if err != nil {
 		t.Fatal(err)
+	}
+	defer func() { _ = found.Close() }()
+	var findings []detect.Finding
+	for f, err := range found.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings = append(findings, *f)
 	}
 	return e.told(findings)
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/klaxon-dev/klaxon/audit"
-	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/internal/scan"
 	"github.com/klaxon-dev/klaxon/rules"
@@ -103,30 +102,37 @@ func (f *scanFlags) run(ctx context.Context, streams Streams, paths []string) er
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(findings, bySeverity)
-	if err := output.WriteFindings(streams.Out, f.format, findings); err != nil {
+	defer func() { _ = findings.Close() }()
+	bad, err := f.print(streams.Out, findings, threshold)
+	if err != nil {
 		return err
 	}
-	summarize(streams.Err, len(inputs), len(findings), summary, time.Since(started))
+	summarize(streams.Err, len(inputs), findings.Len(), summary, time.Since(started))
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted: not everything was scanned")
 	case failed > 0:
 		return fmt.Errorf("%d of %d files could not be read to their end", failed, len(inputs))
-	case threshold >= 0 && slices.ContainsFunc(findings, func(x detect.Finding) bool { return !x.Shadow && rules.Severity(x.Severity).Rank() >= threshold }):
+	case bad:
 		return exitError{exitFinding}
 	}
 	return nil
 }
 
-// bySeverity puts the worst first, then the latest.
-func bySeverity(a, b detect.Finding) int {
-	return cmp.Or(
-		cmp.Compare(rules.Severity(b.Severity).Rank(), rules.Severity(a.Severity).Rank()),
-		b.LastSeen.Compare(a.LastSeen),
-		cmp.Compare(a.Rule, b.Rule),
-		slices.Compare(a.ID[:], b.ID[:]),
-	)
+// print writes findings and reports whether one is as severe as threshold, a rank;
+// below 0 none is.
+func (f *scanFlags) print(w io.Writer, findings *scan.Findings, threshold int) (bad bool, err error) {
+	out := output.NewFindings(w, f.format)
+	for finding, err := range findings.All() {
+		if err != nil {
+			return false, err
+		}
+		if err := out.Write(finding); err != nil {
+			return false, err
+		}
+		bad = bad || threshold >= 0 && !finding.Shadow && rules.Severity(finding.Severity).Rank() >= threshold
+	}
+	return bad, out.Close()
 }
 
 func (f *scanFlags) config(streams Streams) (scan.Config, error) {

@@ -190,6 +190,6 @@ func (s *Scanner) advance(open, waiting []*source) {
 		reached = waiting[0].start
 	}
 	if !reached.IsZero() {
-		s.said = closed(s.windows.Advance(reached.Add(-detect.Lateness), s.said), len(s.said))
+		s.keep(s.windows.Advance(reached.Add(-detect.Lateness), s.said[:0]))
 	}
 }

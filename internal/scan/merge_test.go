@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
@@ -28,16 +27,8 @@ func scanTexts(t *testing.T, texts map[string][]byte, order []string) ([]detect.
 	if len(problems) > 0 {
 		t.Fatal(problems.Error())
 	}
-	redactor, err := audit.NewRedactor(make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	reducer, err := audit.NewReducer(redactor, audit.DefaultEventBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var unread []string
-	s := New(Config{Rules: set, Cluster: "c", Reducer: reducer, Unread: func(file string, err error) { unread = append(unread, fmt.Sprint(file, ": ", err)) }})
+	s := newScanner(t, Config{Rules: set, Unread: func(file string, err error) { unread = append(unread, fmt.Sprint(file, ": ", err)) }})
 	var files []File
 	for _, name := range order {
 		files = append(files, File{Name: name, Open: func() (io.ReadCloser, error) {
@@ -51,10 +42,7 @@ func scanTexts(t *testing.T, texts map[string][]byte, order []string) ([]detect.
 	if err := s.Files(context.Background(), files); err != nil {
 		t.Fatal(err)
 	}
-	findings, summary, err := s.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
+	findings, summary := finish(t, s)
 	return byID(findings), summary, unread
 }
 

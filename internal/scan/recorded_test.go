@@ -7,7 +7,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/recorded"
 	"github.com/klaxon-dev/klaxon/rules"
@@ -20,23 +19,12 @@ func scanFile(t *testing.T, name string) ([]detect.Finding, Summary) {
 	if len(problems) > 0 {
 		t.Fatal(problems.Error())
 	}
-	redactor, err := audit.NewRedactor(make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	reducer, err := audit.NewReducer(redactor, audit.DefaultEventBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := New(Config{Rules: set, Cluster: "c", Reducer: reducer, Unread: func(_ string, err error) { t.Error(err) }})
+	s := newScanner(t, Config{Rules: set})
 	file := File{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(recorded.Path(t, name)) }}
 	if err := s.Files(context.Background(), []File{file}); err != nil {
 		t.Fatal(err)
 	}
-	findings, summary, err := s.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
+	findings, summary := finish(t, s)
 	return findings, summary
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/klaxon-dev/klaxon/audit"
 	"github.com/klaxon-dev/klaxon/rules"
 )
 
@@ -17,16 +16,8 @@ func TestOversizedEvents(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems.Error())
 	}
-	redactor, err := audit.NewRedactor(make([]byte, audit.MinKeyBytes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	reducer, err := audit.NewReducer(redactor, audit.DefaultEventBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
 	told := 0
-	s := New(Config{Rules: set, Cluster: "c", Reducer: reducer, Redacted: func() { told++ }})
+	s := newScanner(t, Config{Rules: set, Redacted: func() { told++ }})
 	pod := func(padding int) string {
 		return `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":"a","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/default/pods",` +
 			`"verb":"create","user":{"username":"mallory","groups":["system:authenticated"]},"objectRef":{"resource":"pods","namespace":"default","name":"p","apiVersion":"v1"},` +
@@ -38,10 +29,7 @@ func TestOversizedEvents(t *testing.T) {
 	if err := s.Files(context.Background(), []File{file}); err != nil {
 		t.Fatal(err)
 	}
-	findings, summary, err := s.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
+	findings, summary := finish(t, s)
 	if summary.Events != 2 || summary.Reduced != 1 || told != 1 {
 		t.Errorf("%d events, %d reduced, told %d times", summary.Events, summary.Reduced, told)
 	}

@@ -72,11 +72,12 @@ type Scanner struct {
 	windows *detect.Sharded
 	event   audit.Event // the one at hand
 	matches []detect.Match
-	times   []time.Time // of the batch at hand
-	newest  time.Time   // of all events
-	said    []detect.Draft
-	spool   spool
-	err     error // of the spool
+	times   []time.Time    // of the batch at hand
+	newest  time.Time      // of all events
+	said    []detect.Draft // by the windows, scratch
+	log     spool[detect.Match]
+	closed  *Findings
+	err     error // of log or closed
 	summary Summary
 }
 
@@ -86,6 +87,7 @@ func New(c Config) *Scanner {
 		config:  c,
 		matcher: detect.NewMatcher(c.Rules),
 		windows: detect.NewSharded(c.Rules, detect.Limits{}),
+		closed:  new(Findings),
 		summary: Summary{
 			Skipped:  map[string]int64{},
 			Blind:    map[Blindness]int64{},
@@ -191,9 +193,9 @@ func (s *Scanner) match(event *audit.Event) {
 	in := detect.Input{Cluster: s.config.Cluster, Event: event}
 	s.matches = s.matcher.Match(&in, s.matches[:0])
 	for i := range s.matches {
-		number, err := s.spool.append(&s.matches[i])
+		number, err := s.log.append(&s.matches[i])
 		s.err = cmp.Or(s.err, err)
-		s.said = closed(s.windows.Add(&s.matches[i], number, s.said), len(s.said))
+		s.keep(s.windows.Add(&s.matches[i], number, s.said[:0]))
 	}
 	for _, n := range s.matcher.Notes() {
 		switch n.Outcome {
@@ -219,47 +221,27 @@ func (s *Scanner) skip(file string, line int, err error) {
 	}
 }
 
-// closed keeps, of what was said since a place in a list, what closed a finding.
-func closed(said []detect.Draft, since int) []detect.Draft {
-	kept := said[:since]
-	for _, d := range said[since:] {
-		if d.State == detect.StateClosed {
-			kept = append(kept, d)
+// keep keeps, of what the windows said, what closes a finding.
+func (s *Scanner) keep(said []detect.Draft) {
+	for i := range said {
+		if said[i].State == detect.StateClosed {
+			s.err = cmp.Or(s.err, s.closed.add(&said[i], s.log.read))
 		}
 	}
-	return kept
+	s.said = said
 }
 
-// Finish ends the scan: it returns the closed findings and what was counted.
-func (s *Scanner) Finish() ([]detect.Finding, Summary, error) {
+// Finish ends the scan: it returns the closed findings, which the caller closes,
+// and what was counted.
+func (s *Scanner) Finish() (*Findings, Summary, error) {
 	// Nothing follows: what did not happen until the last event has not happened.
-	s.said = closed(s.windows.Advance(s.newest, s.said), len(s.said))
-	s.said = closed(s.windows.Finish(s.said), len(s.said))
+	s.keep(s.windows.Advance(s.newest, s.said[:0]))
+	s.keep(s.windows.Finish(s.said[:0]))
 	s.summary.Windows = s.windows.Stats()
-	defer func() { s.err = cmp.Or(s.err, s.spool.close()) }()
-	var findings []detect.Finding
-	for i := range s.said {
-		f, err := s.said[i].Finding(s.spool.read)
-		if err != nil {
-			return nil, s.summary, err
-		}
-		findings = append(findings, f)
+	s.closed.sort()
+	err := cmp.Or(s.err, s.log.close())
+	if err != nil {
+		return nil, s.summary, errors.Join(err, s.closed.Close())
 	}
-	return newest(findings), s.summary, s.err
-}
-
-// newest returns the last of what was said of each finding, in the order in
-// which it was said: one that made room may have come back.
-func newest(said []detect.Finding) []detect.Finding {
-	last := map[detect.FindingID]int{}
-	for i := range said {
-		last[said[i].ID] = i
-	}
-	findings := said[:0]
-	for i := range said {
-		if last[said[i].ID] == i {
-			findings = append(findings, said[i])
-		}
-	}
-	return findings
+	return s.closed, s.summary, nil
 }
