@@ -13,25 +13,36 @@ import (
 
 // MarshalJSON writes the key as an object, its fields in the rule's order.
 func (k Key) MarshalJSON() ([]byte, error) {
-	out := []byte{'{'}
+	size := len("{}")
+	for _, f := range k {
+		size += len(f.Name) + len(f.Value) + len(`"":"",`)
+	}
+	out := append(make([]byte, 0, size), '{')
 	for i, f := range k {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		name, err := marshalText(f.Name)
-		if err != nil {
+		var err error
+		if out, err = appendText(out, f.Name); err != nil {
 			return nil, err
 		}
-		value, err := marshalText(f.Value)
-		if err != nil {
+		if out, err = appendText(append(out, ':'), f.Value); err != nil {
 			return nil, err
 		}
-		out = append(append(append(out, name...), ':'), value...)
 	}
 	return append(out, '}'), nil
 }
 
-func marshalText(s string) ([]byte, error) { return json.Marshal(s) }
+// appendText appends s as JSON; most texts are written as they are.
+func appendText(dst []byte, s string) ([]byte, error) {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, err := json.Marshal(s)
+			return append(dst, text...), err
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"'), nil
+}
 
 // UnmarshalJSON reads what MarshalJSON wrote, in the order that it stands in.
 func (k *Key) UnmarshalJSON(src []byte) error {
@@ -67,30 +78,29 @@ func (k Key) String() string {
 // Fingerprint returns the identity of a rule and key over all buckets. What is
 // kept in one place for a key (a partition, a shard) is found by it.
 func (m *Match) Fingerprint() Fingerprint {
-	return Fingerprint(digest("fingerprint", m.Rule, m.Key, nil))
+	return Fingerprint(digest("klaxon/fingerprint/v1", m.Rule, m.Key, nil))
 }
 
 // findingID returns the identity of a rule and key in one bucket.
 func findingID(rule rules.RuleID, key Key, bucket int64) FindingID {
-	return FindingID(digest("finding", rule, key, &bucket))
+	return FindingID(digest("klaxon/finding/v1", rule, key, &bucket))
 }
 
 func digest(what string, rule rules.RuleID, key Key, bucket *int64) [16]byte {
-	var b []byte
-	add := func(s string) {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	add("klaxon/" + what + "/v1")
-	add(string(rule))
+	var room [512]byte
+	b := appendSized(room[:0], what)
+	b = appendSized(b, string(rule))
 	b = binary.AppendUvarint(b, uint64(len(key)))
 	for _, f := range key {
-		add(f.Name)
-		add(f.Value)
+		b = appendSized(appendSized(b, f.Name), f.Value)
 	}
 	if bucket != nil {
 		b = binary.AppendVarint(b, *bucket)
 	}
 	sum := sha256.Sum256(b)
 	return [16]byte(sum[:16])
+}
+
+func appendSized(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }

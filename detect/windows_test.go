@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -516,6 +517,16 @@ func TestKeyJSONKeepsOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff(key, back); diff != "" {
 		t.Errorf("%s:\n%s", text, diff)
+	}
+	for c := range 0x180 {
+		value := "a" + string(rune(c)) + string([]byte{byte(c)})
+		want, err := json.Marshal(map[string]string{"k": value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := json.Marshal(Key{{Name: "k", Value: value}}); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q: %s, %v, want %s", value, got, err, want)
+		}
 	}
 	for _, bad := range []string{`[]`, `{"a":1}`, `{"a"`, `x`} {
 		if err := json.Unmarshal([]byte(bad), &back); err == nil {
