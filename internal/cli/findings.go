@@ -57,7 +57,7 @@ findings in the schema klaxon.finding/v1.`,
   klaxon findings --since 7d --all -o ndjson | jq -r .rule | sort | uniq -c`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usagef("name one finding, or none for the list")
+				return usagef("name one finding by its id (klaxon findings ID), or none for the list")
 			}
 			return nil
 		},
