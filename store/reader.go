@@ -91,8 +91,7 @@ func (r *reader) read(ctx context.Context, bytes int) error {
 		records, err := r.claim.Read(ctx, r.next, bytes)
 		var gap *stream.GapError
 		if errors.As(err, &gap) && gap.To > r.next {
-			r.logger.Error("records were lost before they were stored: the log's retention is too short",
-				"partition", r.claim.Partition(), "from", r.next, "to", gap.To)
+			r.logger.Error("records were lost before they were stored", "partition", r.claim.Partition(), "from", r.next, "to", gap.To, "why", gap.Reason())
 			r.lost(gap.To - r.next)
 			r.next = gap.To
 			continue

@@ -24,8 +24,8 @@ var ErrUnavailable = errors.New("the log cannot take records now")
 var ErrTooLarge = errors.New("the record is larger than the log takes")
 
 // ErrLost is the cause of a Read from an offset that retention has removed
-// before this group consumed it. The record range is gone: an alarm, never a
-// silent jump. The error is a *GapError.
+// before this group consumed it, or whose record nobody can read. The record range
+// is gone: an alarm, never a silent jump. The error is a *GapError.
 var ErrLost = errors.New("records were removed before they were consumed")
 
 // ErrFenced is the cause of a Commit by a claim that no longer owns its
@@ -37,10 +37,21 @@ type GapError struct {
 	Topic     string
 	Partition int
 	From, To  int64
+	// Why says why they cannot be read; nil: retention removed them. It holds
+	// nothing of their content.
+	Why error
 }
 
 func (e *GapError) Error() string {
-	return e.Topic + ": " + ErrLost.Error()
+	return e.Topic + ": " + e.Reason()
+}
+
+// Reason says what became of the records.
+func (e *GapError) Reason() string {
+	if e.Why != nil {
+		return "records cannot be read: " + e.Why.Error()
+	}
+	return ErrLost.Error() + ": the log's retention is too short"
 }
 
 // Unwrap makes errors.Is(err, ErrLost) hold.

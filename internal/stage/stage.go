@@ -69,8 +69,8 @@ func (r *reader) read(ctx context.Context) ([]stream.Record, error) {
 		records, err := r.claim.Read(ctx, r.next, readBytes)
 		var gap *stream.GapError
 		if errors.As(err, &gap) {
-			r.logger.Error("records were lost before they were read: the log's retention is too short",
-				"topic", gap.Topic, "partition", gap.Partition, "from", gap.From, "to", gap.To)
+			r.logger.Error("records were lost before they were read", "topic", gap.Topic, "partition", gap.Partition,
+				"from", gap.From, "to", gap.To, "why", gap.Reason())
 			r.lost(gap.To - r.next)
 			r.next = gap.To
 			r.hole = &hole{from: r.newest}

@@ -30,6 +30,7 @@ type claim struct {
 	progress  atomic.Int64 // when it last read or committed, unix nanoseconds
 	newest    atomic.Int64 // when the newest record that it read was taken, unix nanoseconds
 	readers   [2]reader    // one that reads on, one that looks back
+	void      atomic.Pointer[void]
 
 	mu       sync.Mutex
 	position stream.Position
@@ -40,6 +41,9 @@ type claim struct {
 	rests    chan struct{} // closed: it does
 	resumed  chan struct{} // closed: go on
 }
+
+// void is a stretch of offsets that no records have: marks of transactions.
+type void struct{ from, to int64 }
 
 var _ stream.Claim = (*claim)(nil)
 

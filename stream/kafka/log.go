@@ -35,6 +35,7 @@ type Log struct {
 	partitions map[string]int
 	producers  map[string]*producer
 	budget     *budget
+	unpacker   *unpacker
 	outage     outage
 	metrics    *metrics
 
@@ -77,6 +78,7 @@ func Open(ctx context.Context, c Config, o Options) (*Log, error) {
 		client:    &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: callTimeout},
 		producers: map[string]*producer{},
 		budget:    newBudget(c.MaxInFlightBytes),
+		unpacker:  newUnpacker(c.MaxRecordBytes),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if l.partitions, err = l.lookUp(ctx, o.Topics); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -26,10 +25,19 @@ const (
 // errCut is the cause of a Read beyond the end of its partition.
 var errCut = errors.New("the partition ends before what was read of it already: the topic was made anew, or its leader was elected unclean: klaxon stops here; to go on, reset the group's offsets")
 
-// errHole is the cause of a fetch that lacks records within the log.
-type errHole struct{ from, to int64 }
+// errHole is the cause of a fetch that lacks records within the log, or that holds
+// what cannot be read and never will be.
+type errHole struct {
+	from, to int64
+	why      error // nil: they are missing
+}
 
-func (e *errHole) Error() string { return fmt.Sprintf("offsets %d to %d are missing", e.from, e.to-1) }
+func (e *errHole) Error() string {
+	if e.why != nil {
+		return fmt.Sprintf("offsets %d to %d cannot be read: %v", e.from, e.to-1, e.why)
+	}
+	return fmt.Sprintf("offsets %d to %d are missing", e.from, e.to-1)
+}
 
 // Read implements stream.Claim.
 func (c *claim) Read(ctx context.Context, from int64, maxBytes int) ([]stream.Record, error) {
@@ -57,9 +65,13 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 		if err != nil {
 			return nil, err
 		}
-		records, err := c.fetch(ctx, asked, from, maxBytes)
+		records, next, err := c.fetch(ctx, asked, from, maxBytes)
 		if len(records) > 0 {
 			return records, nil
+		}
+		if next > from {
+			c.void.Store(&void{from, next})
+			from = next
 		}
 		if err == nil || ctx.Err() != nil || closed(asked) {
 			continue // nothing yet, or pass says what now
@@ -84,7 +96,7 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 func (c *claim) explain(ctx context.Context, from int64, err error, lasted time.Duration) error {
 	var hole *errHole
 	if errors.As(err, &hole) {
-		return &stream.GapError{Topic: c.member.topic, Partition: c.partition, From: hole.from, To: hole.to}
+		return &stream.GapError{Topic: c.member.topic, Partition: c.partition, From: hole.from, To: hole.to, Why: hole.why}
 	}
 	if !errors.Is(err, kafka.OffsetOutOfRange) {
 		if isPassing(err) {
@@ -107,9 +119,10 @@ func (c *claim) explain(ctx context.Context, from int64, err error, lasted time.
 }
 
 // fetch returns what there is from an offset on, nothing if nothing came for a
-// while. It ends early when asked is closed.
-func (c *claim) fetch(ctx context.Context, asked <-chan struct{}, from int64, maxBytes int) ([]stream.Record, error) {
-	r := c.reader(from)
+// while, and where to go on. It ends early when asked is closed.
+func (c *claim) fetch(ctx context.Context, asked <-chan struct{}, from int64, maxBytes int) ([]stream.Record, int64, error) {
+	l, r := c.member.log, c.reader(from)
+	came := false
 	if !r.at(from) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -122,20 +135,19 @@ func (c *claim) fetch(ctx context.Context, asked <-chan struct{}, from int64, ma
 			case <-done:
 			}
 		}()
-		answer, err := c.member.log.client.Fetch(ctx, &kafka.FetchRequest{
-			Topic: c.member.log.config.Topic(c.member.topic), Partition: c.partition, Offset: from,
-			MinBytes: 1, MaxBytes: fetchBytes, MaxWait: fetchWait,
-		})
-		if err == nil {
-			err = answer.Error
-		}
+		answer, err := l.fetch(ctx, c.member.topic, c.partition, from)
 		if err != nil {
-			return nil, err
+			return nil, from, err
 		}
-		c.sawEnd(answer.HighWatermark)
-		r.open(answer.Records, from)
+		c.sawEnd(answer.end)
+		r.open(answer.batches, from)
+		came = len(answer.batches) > 0
 	}
-	return r.take(c.partition, maxBytes)
+	records, err := r.take(l.unpacker, c.partition, maxBytes)
+	if err == nil && len(records) == 0 && came && r.next == from {
+		err = errNoBatch
+	}
+	return records, r.next, err
 }
 
 // reader returns the reader that stands at an offset, or else the one that was
@@ -152,74 +164,81 @@ func (c *claim) reader(from int64) *reader {
 // reader hands out the records of one answer bit by bit: an answer may hold more
 // than a caller asks for.
 type reader struct {
-	records kafka.RecordReader // nil: there is nothing left
+	opened  bool
 	next    int64
+	answer  []byte // batches that are not begun
+	batch   batch  // the one that is
+	records parser // of it
+	left    int32  // records of it
 	used    time.Time
 }
 
-func (r *reader) at(offset int64) bool { return r.records != nil && r.next == offset }
+func (r *reader) at(offset int64) bool { return r.opened && r.next == offset }
 
-func (r *reader) open(records kafka.RecordReader, from int64) { r.records, r.next = records, from }
+func (r *reader) open(answer []byte, from int64) {
+	*r = reader{opened: true, next: from, answer: answer, used: r.used}
+}
 
-// take returns the next records, up to about maxBytes of them.
-func (r *reader) take(partition, maxBytes int) ([]stream.Record, error) {
-	var out []stream.Record
+func (r *reader) close() { r.opened, r.answer, r.records, r.batch.packed = false, nil, parser{}, nil }
+
+// take returns the next records, up to about maxBytes of them and of what they
+// take beside. They share the memory of their batch.
+func (r *reader) take(u *unpacker, partition, maxBytes int) (out []stream.Record, err error) {
 	for size := 0; size < max(maxBytes, 1); {
-		record, err := r.records.ReadRecord()
-		if err != nil {
-			r.records = nil
-			if errors.Is(err, io.EOF) {
-				err = nil
+		if r.left == 0 || r.next >= r.batch.to {
+			more, err := r.begin(u)
+			if err != nil || !more {
+				r.close()
+				return out, err
 			}
-			return out, err
-		}
-		if record.Offset < r.next { // a batch begins before what was asked for
-			release(record)
 			continue
 		}
-		if record.Offset > r.next {
-			hole := &errHole{from: r.next, to: record.Offset}
-			release(record)
-			r.records = nil
-			return out, hole
+		record, err := r.batch.record(&r.records, partition)
+		r.left--
+		switch {
+		case err != nil:
+			r.close()
+			return out, &errHole{from: r.next, to: r.batch.to, why: err}
+		case record.Offset < r.next: // a batch begins before what was asked for
+			continue
+		case record.Offset > r.next:
+			r.close()
+			return out, &errHole{from: r.next, to: record.Offset}
 		}
-		own, err := copyOf(record, partition)
-		if err != nil {
-			r.records = nil
-			return out, err
-		}
-		out = append(out, own)
+		out = append(out, record)
 		r.next++
-		size += recordBytes(&own)
+		size += recordBytes(&record) + recordOverhead + headerOverhead*len(record.Headers)
 	}
 	return out, nil
 }
 
-// copyOf returns a record that shares no memory with kafka-go's.
-func copyOf(r *kafka.Record, partition int) (stream.Record, error) {
-	defer release(r)
-	own := stream.Record{Partition: partition, Offset: r.Offset, Time: r.Time.UTC()}
-	var err error
-	if own.Key, err = kafka.ReadAll(r.Key); err != nil {
-		return own, err
+// begin begins the next batch; false if there is none. What marks the end of a
+// transaction is passed by: it never was a record.
+func (r *reader) begin(u *unpacker) (more bool, err error) {
+	if r.next < r.batch.to { // compaction took its last records
+		return false, &errHole{from: r.next, to: r.batch.to}
 	}
-	if own.Value, err = kafka.ReadAll(r.Value); err != nil {
-		return own, err
-	}
-	if len(r.Headers) > 0 {
-		own.Headers = make([]stream.Header, len(r.Headers))
-		for i, h := range r.Headers {
-			own.Headers[i] = stream.Header{Key: h.Key, Value: append([]byte(nil), h.Value...)}
+	for {
+		b, rest, err := cutBatch(r.answer)
+		if err != nil || rest == nil {
+			return false, err
 		}
-	}
-	return own, nil
-}
-
-func release(r *kafka.Record) {
-	for _, b := range []kafka.Bytes{r.Key, r.Value} {
-		if b != nil {
-			_ = b.Close() // memory only
+		r.answer, r.batch = rest, b
+		switch {
+		case b.to <= r.next: // before what was asked for
+			continue
+		case b.from > r.next:
+			return false, &errHole{from: r.next, to: b.from}
+		case b.control():
+			r.next = b.to
+			continue
 		}
+		records, err := u.unpack(&b)
+		if err != nil {
+			return false, &errHole{from: r.next, to: b.to, why: err}
+		}
+		r.records, r.left = parser{rest: records}, b.count
+		return true, nil
 	}
 }
 

@@ -74,7 +74,13 @@ func (m *member) refresh(claims []*claim) {
 }
 
 // lag returns how many records the group has not consumed.
-func (c *claim) lag() int64 { return max(0, c.End()-c.Position().Offset) }
+func (c *claim) lag() int64 {
+	next := c.Position().Offset
+	if v := c.void.Load(); v != nil && v.from == next {
+		next = v.to
+	}
+	return max(0, c.End()-next)
+}
 
 func (c *claim) lastProgress() time.Time { return time.Unix(0, c.progress.Load()) }
 
