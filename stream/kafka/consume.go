@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -29,8 +30,9 @@ type member struct {
 	ctx      context.Context
 	end      context.CancelCauseFunc // ends the member; the cause is a handler's error
 
-	mu    sync.Mutex       // held while claims change
-	holds map[int]*holding // by partition
+	mu    sync.Mutex               // held while claims change
+	holds map[int]*holding         // by partition
+	owned atomic.Pointer[[]*claim] // of holds, as they were when they last changed
 }
 
 // holding is a partition that the member owns, and the handler that works on it.
@@ -127,6 +129,7 @@ type handlerError struct{ error }
 func (m *member) begin(generation *kafka.Generation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer m.changed()
 	// First of all: from now on the group waits for this member to rest before it
 	// meets again, and it cannot rest before this has been done.
 	begun := make(chan context.Context, 1)
@@ -136,7 +139,7 @@ func (m *member) begin(generation *kafka.Generation) {
 		m.rest()
 	})
 	ctx := <-begun
-	partitions := assigned(generation, m.log.config.Topic(m.topic))
+	partitions := m.assigned(generation)
 	m.balancer.holds(generation.ID, partitions)
 	m.log.metrics.generations.WithLabelValues(m.topic, m.group).Inc()
 	places, err := m.places(ctx, partitions)
@@ -159,10 +162,31 @@ func (m *member) begin(generation *kafka.Generation) {
 	}
 }
 
-func assigned(generation *kafka.Generation, topic string) []int {
+// changed notes what the member holds, for those who do not wait for mu.
+func (m *member) changed() {
+	claims := make([]*claim, 0, len(m.holds))
+	for _, h := range m.holds {
+		claims = append(claims, h.claim)
+	}
+	m.owned.Store(&claims)
+}
+
+// claims returns what the member holds, while that changes what it held before.
+func (m *member) claims() []*claim {
+	if owned := m.owned.Load(); owned != nil {
+		return *owned
+	}
+	return nil
+}
+
+// assigned returns the partitions that the generation gives the member, but for
+// those that were added to the topic: nobody writes there.
+func (m *member) assigned(generation *kafka.Generation) []int {
 	var partitions []int
-	for _, a := range generation.Assignments[topic] {
-		partitions = append(partitions, a.ID)
+	for _, a := range generation.Assignments[m.log.config.Topic(m.topic)] {
+		if a.ID < m.log.partitions[m.topic] {
+			partitions = append(partitions, a.ID)
+		}
 	}
 	return partitions
 }
@@ -215,6 +239,7 @@ var errExited = errors.New("the handler did not return")
 func (m *member) rest() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer m.changed()
 	deadline := time.NewTimer(m.log.config.SessionTimeout / 4)
 	defer deadline.Stop()
 	late := false
@@ -279,10 +304,14 @@ func (m *member) places(ctx context.Context, partitions []int) (map[int]place, e
 		}
 		b := bounds[p.Partition]
 		position := stream.Position{Offset: b.first}
-		if p.CommittedOffset >= 0 {
+		switch {
+		case p.CommittedOffset >= 0:
 			if position, err = decodePosition(p.CommittedOffset, p.Metadata); err != nil {
 				return nil, fmt.Errorf("position of partition %d: %w", p.Partition, err)
 			}
+		case b.first > 0: // the brokers forget the positions of groups that are away, too
+			m.log.logger.Error("a group has no position where records were removed: it begins with the first that is left, and may have lost others",
+				"topic", m.topic, "group", m.group, "partition", p.Partition, "first", b.first)
 		}
 		out[p.Partition] = place{position: position, end: b.last}
 	}
@@ -311,6 +340,11 @@ func (l *Log) bounds(ctx context.Context, topic string, partitions []int) (map[i
 			return nil, fmt.Errorf("bounds of partition %d: %w", p.Partition, p.Error)
 		}
 		out[p.Partition] = bounds{first: p.FirstOffset, last: p.LastOffset}
+	}
+	for _, p := range partitions {
+		if _, ok := out[p]; !ok {
+			return nil, fmt.Errorf("bounds of partition %d: the answer says nothing of it", p)
+		}
 	}
 	return out, nil
 }

@@ -223,6 +223,9 @@ func TestOutage(t *testing.T) {
 	if !errors.Is(o.enter(), down) {
 		t.Error("two try at once")
 	}
+	if o.abandon(); !errors.Is(o.err(), down) || o.enter() != nil {
+		t.Error("who gives up ends the outage, or nobody may try any more")
+	}
 	if !o.leave(nil) {
 		t.Error("the end of the outage is no news")
 	}

@@ -100,9 +100,10 @@ const callTimeout = 5 * time.Second
 
 // lookUp returns how many partitions each topic has.
 func (l *Log) lookUp(ctx context.Context, topics []string) (map[string]int, error) {
-	var names []string
+	short, names := map[string]string{}, []string{}
 	for _, t := range topics {
 		names = append(names, l.config.Topic(t))
+		short[l.config.Topic(t)] = t
 	}
 	answer, err := l.client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
@@ -110,12 +111,12 @@ func (l *Log) lookUp(ctx context.Context, topics []string) (map[string]int, erro
 	}
 	partitions := map[string]int{}
 	var missing []error
-	for i, t := range answer.Topics {
+	for _, t := range answer.Topics {
 		if t.Error != nil {
 			missing = append(missing, fmt.Errorf("%w %s (%w): run 'klaxon kafka init'", errNoTopic, t.Name, t.Error))
 			continue
 		}
-		partitions[topics[i]] = len(t.Partitions)
+		partitions[short[t.Name]] = len(t.Partitions)
 	}
 	return partitions, errors.Join(missing...)
 }

@@ -1,8 +1,6 @@
 package kafka
 
-import (
-	"sync"
-)
+import "sync"
 
 // outage is whether the brokers take records. After a write that failed for want
 // of a broker one caller at a time tries again; the others are told at once.
@@ -38,4 +36,11 @@ func (o *outage) leave(cause error) (news bool) {
 	news = (cause == nil) != (o.cause == nil)
 	o.cause, o.trying = cause, false
 	return news
+}
+
+// abandon ends a try that came to no write.
+func (o *outage) abandon() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.trying = false
 }

@@ -40,19 +40,6 @@ func (m *member) watch() {
 	}
 }
 
-// claims returns what the member holds now; nothing while that changes.
-func (m *member) claims() []*claim {
-	if !m.mu.TryLock() {
-		return nil
-	}
-	defer m.mu.Unlock()
-	var claims []*claim
-	for _, h := range m.holds {
-		claims = append(claims, h.claim)
-	}
-	return claims
-}
-
 // refresh asks for the ends of partitions.
 func (m *member) refresh(claims []*claim) {
 	if len(claims) == 0 {

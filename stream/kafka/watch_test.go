@@ -32,3 +32,16 @@ func TestStalled(t *testing.T) {
 		t.Errorf("lag %d after a new leader's older end", c.lag())
 	}
 }
+
+// How far a group is behind is told also while it meets, when it matters most.
+func TestLagWhileTheGroupMeets(t *testing.T) {
+	m := &member{topic: "events", group: "readers", holds: map[int]*holding{}}
+	m.holds[0] = &holding{claim: newClaim(m, 0, place{end: 7}, ticket{}, nil)}
+	m.changed()
+	metrics := &metrics{members: map[*member]struct{}{m: {}}}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if got := metrics.lags(time.Now())[[2]string{"events", "readers"}]; got.records != 7 {
+		t.Errorf("the lag is %+v, want 7 records", got)
+	}
+}

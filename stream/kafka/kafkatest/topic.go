@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Name returns a name that nobody else has, made of the test's: for topics,
@@ -114,4 +116,28 @@ func hasLeaders(ctx context.Context, client *kafka.Client, topic kafka.TopicConf
 		}
 	}
 	return fmt.Errorf("not all %d partitions have a leader", topic.NumPartitions)
+}
+
+// DeleteRecords removes the records of a partition before an offset, as its
+// retention does.
+func (c *Cluster) DeleteRecords(t testing.TB, topic string, partition int, before int64) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.bootstrap...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	request := kmsg.NewPtrDeleteRecordsRequest()
+	request.TimeoutMillis = int32(askTimeout.Milliseconds())
+	request.Topics = []kmsg.DeleteRecordsRequestTopic{{
+		Topic:      topic,
+		Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: int32(partition), Offset: before}},
+	}}
+	answer, err := request.RequestWith(t.Context(), client)
+	if err != nil {
+		t.Fatalf("delete records of %s/%d: %v", topic, partition, err)
+	}
+	if code := answer.Topics[0].Partitions[0].ErrorCode; code != 0 {
+		t.Fatalf("delete records of %s/%d: %v", topic, partition, kafka.Error(code))
+	}
 }
