@@ -30,6 +30,8 @@ type claim struct {
 	progress  atomic.Int64 // when it last read or committed, unix nanoseconds
 	newest    atomic.Int64 // when the newest record that it read was taken, unix nanoseconds
 	readers   [2]reader    // one that reads on, one that looks back
+	last      sighting     // the farthest record that was read; its time is zero: none was
+	doubtful  bool         // the last fetch failed: whether the topic is the same is not known
 	void      atomic.Pointer[void]
 
 	mu       sync.Mutex
@@ -225,8 +227,16 @@ func isFenced(err error) bool {
 		errors.Is(err, kafka.RebalanceInProgress) || errors.Is(err, kafka.FencedInstanceID)
 }
 
-// isPassing reports whether trying again may help.
+// isPassing reports whether trying again may help: codes that kafka-go does not
+// call temporary are among those that brokers give while they start or end.
 func isPassing(err error) bool {
 	var code kafka.Error
-	return !errors.As(err, &code) || code.Temporary() || errors.Is(err, kafka.BrokerNotAvailable) || errors.Is(err, kafka.UnknownTopicOrPartition)
+	if !errors.As(err, &code) {
+		return true
+	}
+	switch code {
+	case kafka.Unknown, kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable:
+		return true
+	}
+	return code.Temporary()
 }

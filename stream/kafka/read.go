@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ const (
 
 // errCut is the cause of a Read beyond the end of its partition.
 var errCut = errors.New("the partition ends before what was read of it already: the topic was made anew, or its leader was elected unclean: klaxon stops here; to go on, reset the group's offsets")
+
+// errAnew is the cause of a Read where what was read last is another record now.
+var errAnew = errors.New("the topic was made anew: its records are not those that were read of it already: klaxon stops here; to go on, reset the group's offsets")
 
 // errHole is the cause of a fetch that lacks records within the log, or that holds
 // what cannot be read and never will be.
@@ -67,6 +71,7 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 		}
 		records, next, err := c.fetch(ctx, asked, from, maxBytes)
 		if len(records) > 0 {
+			c.last = lastOf(records, c.last)
 			return records, nil
 		}
 		if next > from {
@@ -99,7 +104,7 @@ func (c *claim) explain(ctx context.Context, from int64, err error, lasted time.
 		return &stream.GapError{Topic: c.member.topic, Partition: c.partition, From: hole.from, To: hole.to, Why: hole.why}
 	}
 	if !errors.Is(err, kafka.OffsetOutOfRange) {
-		if isPassing(err) {
+		if isPassing(err) && !errors.Is(err, errAnew) {
 			return nil
 		}
 		return err
@@ -136,18 +141,72 @@ func (c *claim) fetch(ctx context.Context, asked <-chan struct{}, from int64, ma
 			}
 		}()
 		answer, err := l.fetch(ctx, c.member.topic, c.partition, from)
-		if err != nil {
+		if err == nil && (c.doubtful || answer.end < c.End()) {
+			err = c.recognise(ctx)
+		}
+		// After an error it may be another topic.
+		if c.doubtful = err != nil; c.doubtful {
 			return nil, from, err
 		}
 		c.sawEnd(answer.end)
 		r.open(answer.batches, from)
-		came = len(answer.batches) > 0
+		came = len(answer.batches) > 0 || from < answer.end
 	}
 	records, err := r.take(l.unpacker, c.partition, maxBytes)
 	if err == nil && len(records) == 0 && came && r.next == from {
 		err = errNoBatch
 	}
 	return records, r.next, err
+}
+
+// recognise returns an error where the last record that the claim has read is
+// not where it was: a topic that was made anew may have grown beyond it. What
+// retention has removed since cannot be told.
+func (c *claim) recognise(ctx context.Context) error {
+	if c.last.time.IsZero() {
+		return nil
+	}
+	l := c.member.log
+	answer, err := l.fetch(ctx, c.member.topic, c.partition, c.last.offset)
+	if errors.Is(err, kafka.OffsetOutOfRange) {
+		all, failed := l.bounds(ctx, c.member.topic, []int{c.partition})
+		if failed == nil && c.last.offset < all[c.partition].first {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if answer.end <= c.last.offset {
+		return kafka.OffsetOutOfRange // of an old leader, or there is less than there was
+	}
+	var r reader
+	r.open(answer.batches, c.last.offset)
+	records, err := r.take(l.unpacker, c.partition, 1)
+	var hole *errHole
+	switch {
+	case errors.As(err, &hole):
+		return errAnew
+	case len(records) == 0:
+		return cmp.Or(err, errNoBatch)
+	case !records[0].Time.Equal(c.last.time):
+		return errAnew
+	}
+	return nil
+}
+
+// sighting is where a record was, and when it was taken.
+type sighting struct {
+	offset int64
+	time   time.Time
+}
+
+// lastOf returns the one that lies farther on.
+func lastOf(records []stream.Record, last sighting) sighting {
+	if r := &records[len(records)-1]; last.time.IsZero() || r.Offset > last.offset {
+		return sighting{r.Offset, r.Time}
+	}
+	return last
 }
 
 // reader returns the reader that stands at an offset, or else the one that was
