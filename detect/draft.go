@@ -148,7 +148,7 @@ func (d *Draft) Finding(read func(offset int64) (*Match, error)) (Finding, error
 			f.Namespace, f.Actor = m.Namespace, m.Event.User
 			f.Title = rule.Title.Render(m.Title, rules.Amounts{Count: d.Count, Distinct: d.Distinct, Within: rule.Window.Within})
 			f.FirstSeen = m.Event.Time
-			if len(rule.Cases) > 0 && m.Severity != "" {
+			if len(rule.Cases) > 0 && m.Severity.Rank() >= 0 {
 				f.Severity = string(m.Severity)
 			}
 		}

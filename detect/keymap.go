@@ -6,39 +6,45 @@ import (
 	"maps"
 )
 
-// keyMap finds keys by fingerprint: by half of it, which tells nearly all apart.
+// keyMap finds keys by rule and fingerprint: by half of it, which tells nearly all
+// apart. A rule that was changed may have two keys of one fingerprint.
 type keyMap struct {
 	byHalf map[uint64]*key
-	others map[Fingerprint]*key // whose half is another key's
+	others map[keyID]*key // whose half is another key's
+}
+
+type keyID struct {
+	of *ruleKeys
+	id Fingerprint
 }
 
 func newKeyMap() keyMap {
-	return keyMap{byHalf: map[uint64]*key{}, others: map[Fingerprint]*key{}}
+	return keyMap{byHalf: map[uint64]*key{}, others: map[keyID]*key{}}
 }
 
-func half(id Fingerprint) uint64 { return binary.BigEndian.Uint64(id[:8]) }
+func half(of *ruleKeys, id Fingerprint) uint64 { return binary.BigEndian.Uint64(id[:8]) ^ of.salt }
 
-func (m *keyMap) get(id Fingerprint) *key {
-	if k := m.byHalf[half(id)]; k != nil && k.id == id {
+func (m *keyMap) get(of *ruleKeys, id Fingerprint) *key {
+	if k := m.byHalf[half(of, id)]; k != nil && k.id == id && k.of == of {
 		return k
 	}
-	return m.others[id]
+	return m.others[keyID{of, id}]
 }
 
 func (m *keyMap) put(k *key) {
-	if m.byHalf[half(k.id)] == nil {
-		m.byHalf[half(k.id)] = k
+	if h := half(k.of, k.id); m.byHalf[h] == nil {
+		m.byHalf[h] = k
 		return
 	}
-	m.others[k.id] = k
+	m.others[keyID{k.of, k.id}] = k
 }
 
 func (m *keyMap) remove(k *key) {
-	if m.byHalf[half(k.id)] == k {
-		delete(m.byHalf, half(k.id))
+	if h := half(k.of, k.id); m.byHalf[h] == k {
+		delete(m.byHalf, h)
 		return
 	}
-	delete(m.others, k.id)
+	delete(m.others, keyID{k.of, k.id})
 }
 
 func (m *keyMap) len() int { return len(m.byHalf) + len(m.others) }

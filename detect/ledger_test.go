@@ -114,7 +114,10 @@ func FuzzWindows(f *testing.F) {
 				} else {
 					set = known
 				}
-				l.note(l.SetRules(set, nil))
+				l.SetRules(set)
+				if data[i+1]&1 == 0 {
+					l.note(l.Retire(time.Duration(data[i+1])*time.Minute, nil))
+				}
 			default:
 				rule := set.Rules[int(op)%len(set.Rules)]
 				m := step(rule.ID, data[i+1]%uint8(len(rule.Parts)), i/4, base.Add(seconds*time.Second))

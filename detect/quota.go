@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"container/heap"
+	"hash/fnv"
 	"slices"
 
 	"github.com/klaxon-dev/klaxon/rules"
@@ -11,9 +12,16 @@ import (
 // ruleKeys are the keys of one rule.
 type ruleKeys struct {
 	rule  *rules.Rule
+	salt  uint64 // of its shape
 	live  touched
 	spent touched // those that were evicted: little is left of them
 	bytes int64
+}
+
+func newRuleKeys(rule *rules.Rule) *ruleKeys {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(rule.Shape))
+	return &ruleKeys{rule: rule, salt: h.Sum64()}
 }
 
 // touched is a list of keys in the order in which they were touched.
@@ -183,7 +191,7 @@ func (w *Windows) shrink(dst []Draft) []Draft {
 	for w.bytes > w.limits.Bytes && w.keys.len() > 1 {
 		var most *ruleKeys
 		for _, r := range w.rules {
-			if most == nil || cmp.Or(cmp.Compare(r.bytes, most.bytes), cmp.Compare(r.rule.ID, most.rule.ID)) > 0 {
+			if most == nil || cmp.Or(cmp.Compare(r.bytes, most.bytes), formOf(r.rule).compare(formOf(most.rule))) > 0 {
 				most = r
 			}
 		}
@@ -198,7 +206,12 @@ func (w *Windows) shrink(dst []Draft) []Draft {
 
 // before reports whether a key is due before another, or as it and of a lesser id.
 func before(a, b *key) bool {
-	return cmp.Or(cmp.Compare(a.due, b.due), slices.Compare(a.id[:], b.id[:])) < 0
+	return cmp.Or(cmp.Compare(a.due, b.due), a.compare(b)) < 0
+}
+
+// compare orders keys by id, and those of one rule before and after a change.
+func (k *key) compare(other *key) int {
+	return cmp.Or(slices.Compare(k.id[:], other.id[:]), cmp.Compare(k.of.rule.Shape, other.of.rule.Shape))
 }
 
 // dueHeap orders keys by when they are due.

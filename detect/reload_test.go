@@ -61,7 +61,8 @@ func (r *reloading) get(at time.Duration) {
 }
 
 func (r *reloading) setRules(set *rules.Set) {
-	r.said = r.windows.SetRules(set, r.said)
+	r.windows.SetRules(set)
+	r.said = r.windows.Retire(0, r.said)
 	r.matcher = NewMatcher(set)
 }
 

@@ -22,7 +22,7 @@ func (f Fingerprint) Shard() int { return int(binary.BigEndian.Uint16(f[:2]) % S
 // bounds: what is given up for room in one does not depend on the others. It is
 // used by one goroutine.
 type Sharded struct {
-	set       *rules.Set
+	known     *known
 	limits    Limits // of a shard
 	watermark time.Time
 	holes     holes
@@ -35,14 +35,14 @@ func NewSharded(set *rules.Set, limits Limits) *Sharded {
 	limits = limits.withDefaults()
 	limits.KeysPerRule = (limits.KeysPerRule + Shards - 1) / Shards
 	limits.Bytes = (limits.Bytes + Shards - 1) / Shards
-	return &Sharded{set: set, limits: limits}
+	return &Sharded{known: newKnown(set), limits: limits}
 }
 
 // Add is [Windows.Add] of the match's shard.
 func (s *Sharded) Add(m *Match, offset int64, dst []Draft) []Draft {
 	n := m.Fingerprint().Shard()
 	if s.shards[n] == nil {
-		s.shards[n] = NewWindows(s.set, s.limits)
+		s.shards[n] = newWindows(s.known, s.limits)
 		s.shards[n].watermark, s.shards[n].holes = s.watermark, s.holes
 	}
 	return s.shards[n].Add(m, offset, dst)
@@ -115,24 +115,12 @@ func finish(all iter.Seq[*Windows], advance func(time.Time, []Draft) []Draft, ds
 			open = append(open, held{w, k})
 		}
 	}
-	slices.SortFunc(open, func(a, b held) int { return slices.Compare(a.k.id[:], b.k.id[:]) })
+	slices.SortFunc(open, func(a, b held) int { return a.k.compare(b.k) })
 	for _, h := range open {
 		dst = h.w.giveUp(h.k, dst)
 	}
 	return dst
 }
-
-// SetRules is [Windows.SetRules] of all shards.
-func (s *Sharded) SetRules(set *rules.Set, dst []Draft) []Draft {
-	s.set = set
-	for w := range s.seen {
-		dst = w.SetRules(set, dst)
-	}
-	return dst
-}
-
-// Gone is [Windows.Gone].
-func (s *Sharded) Gone(m *Match) Reason { return gone(s.set, m) }
 
 // Open is [Windows.Open] of all shards.
 func (s *Sharded) Open() []Fingerprint {
@@ -140,8 +128,7 @@ func (s *Sharded) Open() []Fingerprint {
 	for w := range s.seen {
 		open = append(open, w.Open()...)
 	}
-	slices.SortFunc(open, func(a, b Fingerprint) int { return slices.Compare(a[:], b[:]) })
-	return open
+	return inOrder(open)
 }
 
 // Horizon returns where the log must be replayed from to restore what is held

@@ -38,12 +38,12 @@ func (l Limits) withDefaults() Limits {
 // on nothing else; closed findings do not depend on the order of matches within
 // [Lateness] either.
 type Windows struct {
-	set       *rules.Set
+	known     *known
 	limits    Limits
 	watermark time.Time
 	newest    int64 // event time of any match
 	keys      keyMap
-	rules     map[rules.RuleID]*ruleKeys
+	rules     map[form]*ruleKeys
 	due       dueHeap
 	places    places
 	stretches stretches
@@ -59,12 +59,16 @@ type Windows struct {
 
 // NewWindows returns the windows of a set's rules.
 func NewWindows(set *rules.Set, limits Limits) *Windows {
+	return newWindows(newKnown(set), limits)
+}
+
+func newWindows(known *known, limits Limits) *Windows {
 	return &Windows{
-		set:    set,
+		known:  known,
 		limits: limits.withDefaults(),
 		newest: math.MinInt64,
 		keys:   newKeyMap(),
-		rules:  map[rules.RuleID]*ruleKeys{},
+		rules:  map[form]*ruleKeys{},
 	}
 }
 
@@ -76,8 +80,8 @@ func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 	if rule == nil {
 		return dst
 	}
-	id := m.Fingerprint()
-	k := w.keys.get(id)
+	id, of := m.Fingerprint(), w.keysOf(rule)
+	k := w.keys.get(of, id)
 	n := newMember(m, offset)
 	switch {
 	case k != nil && k.holds(&n):
@@ -89,7 +93,7 @@ func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 	case k != nil:
 		w.touch(k)
 	default:
-		k = w.open(w.keysOf(rule), id)
+		k = w.open(of, id)
 	}
 	dst = w.evict(k.of.live.excess(w.limits.KeysPerRule), dst)
 	w.newest = max(w.newest, n.time)
@@ -106,25 +110,25 @@ func (w *Windows) Add(m *Match, offset int64, dst []Draft) []Draft {
 	return w.shrink(dst)
 }
 
-// ruleOf returns the rule that a match is of, nil if it is not there as it was
+// ruleOf returns the rule that a match is of, nil if it is not known as it was
 // then.
 func (w *Windows) ruleOf(m *Match) *rules.Rule {
-	switch w.Gone(m) {
-	case ReasonRuleRemoved:
+	rule := w.known.rule(m, w.watermark)
+	switch {
+	case rule != nil:
+	case w.known.set.Rule(m.Rule) == nil:
 		w.unknown++
-		return nil
-	case ReasonRuleChanged:
+	default:
 		w.reshaped++
-		return nil
 	}
-	return w.set.Rule(m.Rule)
+	return rule
 }
 
 func (w *Windows) keysOf(rule *rules.Rule) *ruleKeys {
-	of := w.rules[rule.ID]
+	of := w.rules[formOf(rule)]
 	if of == nil {
-		of = &ruleKeys{rule: rule}
-		w.rules[rule.ID] = of
+		of = newRuleKeys(rule)
+		w.rules[formOf(rule)] = of
 	}
 	return of
 }
@@ -344,8 +348,8 @@ type Stats struct {
 	Bytes   int64 // memory of the keys, by estimate
 	Evicted int64 // keys whose findings closed early because there were too many
 	Full    int64 // times that a key had too many members, or got one after its finding was full and had closed
-	Unknown int64 // matches of rules that the set does not hold
-	Changed int64 // matches and keys of rules that were gathered otherwise before they changed
+	Unknown int64 // matches of rules that are not known
+	Changed int64 // matches of rules that are known otherwise, and keys of rules that are not in the set any more
 	Late    int64 // findings that opened, or opened again, after their bucket had closed
 	TooLate int64 // matches that came after what they could have decided was decided
 }

@@ -614,7 +614,7 @@ suppress: 6h
 				t.Errorf("%d findings open, want 1", n)
 			}
 			m := use("mallory", 0, "", base)
-			if n := len(w.keys.get(m.Fingerprint()).members); n > w.limits.Members {
+			if n := len(w.keys.get(w.keysOf(set.Rule(m.Rule)), m.Fingerprint()).members); n > w.limits.Members {
 				t.Errorf("%d members are held", n)
 			}
 		})

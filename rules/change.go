@@ -268,6 +268,7 @@ func Apply(all []*Rule, changes []*Change) ([]*Rule, Problems) {
 		if changed[i] != r {
 			changed[i].Version = version(changed[i])
 			changed[i].Shape = shape(changed[i])
+			changed[i].Definition = define(changed[i])
 		}
 	}
 	for _, c := range changes {

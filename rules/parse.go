@@ -192,16 +192,19 @@ func (d *decoder) ruleDocument(n ast.Node, members []*ast.MappingValueNode) *Rul
 		}
 	}
 	r.makeParts()
-	r.Version, r.Shape = version(r), shape(r)
+	r.Version, r.Shape, r.Definition = version(r), shape(r), define(r)
 	r.Written = r.Version
 	return r
 }
 
+// maxID is how long the id of a rule may be.
+const maxID = 80
+
 var idPattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 func (d *decoder) id(field string, n ast.Node, id string) {
-	if !idPattern.MatchString(id) || len(id) > 80 {
-		d.problem(n, field, "want a name in kebab-case of at most 80 characters, such as secret-sweep")
+	if !idPattern.MatchString(id) || len(id) > maxID {
+		d.problem(n, field, "want a name in kebab-case of at most %d characters, such as secret-sweep", maxID)
 	}
 }
 

@@ -62,6 +62,7 @@ type Rule struct {
 	FalsePositives []string
 	Tests          []Test
 	Shape          string // hash of window, by, suppress and the title's placeholders: only matches of one shape are gathered together
+	Definition     []byte // what gathering matches needs of the rule: see ReadDefinition
 
 	Origin string // OriginBuiltin or OriginUser
 	File   string

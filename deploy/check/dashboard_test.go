@@ -80,7 +80,7 @@ func TestDashboard(t *testing.T) {
 var quiet = []string{
 	"klaxon_ingest_append_duration_seconds", "klaxon_ingest_received_bytes_total", "klaxon_ingest_refusing_seconds_total",
 	"klaxon_log_appended_bytes_total", "klaxon_log_background_errors_total", "klaxon_log_claims_total", "klaxon_log_oldest_record_age_seconds",
-	"klaxon_match_append_retries_total", "klaxon_match_events_total", "klaxon_match_excepted_total", "klaxon_rules_reloads_total",
+	"klaxon_match_append_retries_total", "klaxon_match_events_total", "klaxon_match_excepted_total",
 	"klaxon_store_abandoned_findings_total", "klaxon_store_batches_total", "klaxon_store_inserts_in_flight", "klaxon_store_lag_records",
 	"klaxon_store_remembered_event_ids", "klaxon_tail_events_total", "klaxon_tail_files_total", "klaxon_tail_last_event_timestamp_seconds",
 	"klaxon_tail_malformed_total", "klaxon_tail_read_bytes_total", "klaxon_tail_requests_total", "klaxon_window_append_retries_total",

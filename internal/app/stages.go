@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,8 +36,8 @@ func (a *App) consumers(log stream.Producer, db *store.Store) []consumer {
 	var use []func(*rules.Set)
 	logger := a.logger.With("part", "detect")
 	if a.config.Roles.Has(RoleWindow) {
-		windowing := stage.NewWindowing(a.rules.set, detect.Limits{}, log, logger, a.registry)
-		use = append(use, windowing.SetRules) // first: it must know the rules of what it reads
+		windowing := stage.NewWindowing(a.rules.set, a.rulesApart(), detect.Limits{}, log, logger, a.registry)
+		use = append(use, windowing.SetRules)
 		all = append(all, consumer{"window", topic.Matches, groupWindow, windowing.Handle})
 	}
 	if a.config.Roles.Has(RoleMatch) {
@@ -60,6 +61,15 @@ func (a *App) consumers(log stream.Producer, db *store.Store) []consumer {
 			consumer{"store dead letters", topic.DeadLetters, groupStore, db.WriteDeadLetters})
 	}
 	return all
+}
+
+// rulesApart is how long processes may have different rules without their being
+// taken for removed: files change and processes restart one after the other.
+func (a *App) rulesApart() time.Duration {
+	if a.config.Stream.Kind == StreamLocal {
+		return 0 // there is one process
+	}
+	return 5 * time.Minute
 }
 
 // runStages starts the consumers of the log.

@@ -26,7 +26,7 @@ var layers = map[string][]string{
 	"internal/recorded":     {"audit"},
 	"internal/output":       {"audit", "rules", "rules/internal/yamlnode", "detect", "internal/query"},
 	"internal/scan":         {"audit", "rules", "rules/internal/yamlnode", "detect"},
-	"internal/stage":        {"audit", "rules", "rules/internal/yamlnode", "detect", "stream", "internal/topic"},
+	"internal/stage":        {"audit", "rules", "rules/internal/yamlnode", "detect", "stream", "internal/topic", "internal/seldom"},
 	"stream/internal/meter": {},
 	"stream/kafka":          {"stream", "stream/internal/meter", "internal/secretfile"},
 	"stream/local":          {"stream", "stream/internal/meter"},

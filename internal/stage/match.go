@@ -71,8 +71,7 @@ func NewMatching(set *rules.Set, log stream.Producer, logger *slog.Logger, reg p
 }
 
 // SetRules makes the stage go on with another set, from the next batch that it
-// reads. The windowing stage must have it already: it knows no matches of rules
-// that it does not have. It is safe for concurrent use.
+// reads. It is safe for concurrent use.
 func (s *Matching) SetRules(set *rules.Set) { s.set.Store(set) }
 
 // Noisy names the rules that match too much, "" if there are none.
@@ -179,7 +178,10 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 			continue
 		}
 		for j := range b.matches {
-			r, err := (&topic.Match{Kind: topic.KindMatch, Source: b.source, Sources: b.sources, Sender: e.Sender, Received: e.Received, Match: b.matches[j]}).Record(partitions)
+			r, err := (&topic.Match{
+				Kind: topic.KindMatch, Source: b.source, Sources: b.sources, Sender: e.Sender, Received: e.Received,
+				Match: b.matches[j], Rule: b.set.Rule(b.matches[j].Rule).Definition,
+			}).Record(partitions)
 			if err != nil {
 				return nil, err
 			}

@@ -6,21 +6,53 @@ import (
 
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/topic"
+	"github.com/klaxon-dev/klaxon/rules"
 )
 
-// missed notes a match that makes no finding any more: there may be open ones
-// from before.
+// Bounds of what is noted of rules that are gone: a few of each, unless somebody
+// writes matches who should not.
+const (
+	maxGone         = 1_000
+	maxGoneVersions = 100
+)
+
+// form is a rule with the shape that its matches have.
+type form struct {
+	rule  rules.RuleID
+	shape string
+}
+
+// missed notes a match of a rule that is not in the set, or is another there: there
+// may be open findings of it from before.
 func (r *windowRun) missed(m *detect.Match) {
-	reason := r.windows.Gone(m)
-	if reason == "" || r.told {
+	f := form{m.Rule, m.Shape}
+	if r.told || r.windows.Gone(f.rule, f.shape) == "" {
 		return
 	}
-	gone := r.gone[m.Rule]
-	gone.Reason = reason
-	if !slices.Contains(gone.Versions, m.Version) {
-		gone.Versions = append(gone.Versions, m.Version)
+	versions, noted := r.gone[f]
+	if slices.Contains(versions, m.Version) || len(versions) >= maxGoneVersions || !noted && len(r.gone) >= maxGone {
+		return
 	}
-	r.gone[m.Rule] = gone
+	r.gone[f] = append(versions, m.Version)
+}
+
+// gonesBy returns the rules of which matches were seen and of which nothing is held,
+// by the set as it is now.
+func (r *windowRun) gonesBy() map[rules.RuleID]topic.Gone {
+	gones := map[rules.RuleID]topic.Gone{}
+	for f, versions := range r.gone {
+		if r.windows.Knows(f.rule, f.shape) {
+			continue // its open findings are held
+		}
+		gone := gones[f.rule]
+		gone.Reason = r.windows.Gone(f.rule, f.shape)
+		gone.Versions = append(gone.Versions, versions...)
+		gones[f.rule] = gone
+	}
+	for _, gone := range gones {
+		slices.Sort(gone.Versions)
+	}
+	return gones
 }
 
 // tell says once which findings are open, when the log is read as far as it went
@@ -33,7 +65,7 @@ func (r *windowRun) tell(ctx context.Context, next int64) error {
 	}
 	log := r.stage.out.log
 	shards := topic.ShardsOf(r.claim.Partition(), log.Partitions(topic.Matches))
-	records, err := topic.OpenRecords(shards, r.windows.Open(), r.gone, log.Partitions(topic.Findings))
+	records, err := topic.OpenRecords(shards, r.windows.Open(), r.gonesBy(), log.Partitions(topic.Findings))
 	if err != nil {
 		return err
 	}

@@ -42,10 +42,11 @@ func TestReloadKeepsUnchangedRules(t *testing.T) {
 	}
 	p := &pipeline{t: t, dir: t.TempDir(), set: set}
 	p.start()
-	p.append(events[:len(events)/2])
+	p.append(events[:len(events)/3])
 	after := suppressed(t, changed)
-	p.windowing.SetRules(after)
 	p.matching.SetRules(after)
+	p.append(events[len(events)/3 : len(events)/2])
+	p.windowing.SetRules(after)
 	p.append(events[len(events)/2 : len(events)*3/4])
 	p.stop()
 	p.set = after

@@ -32,6 +32,7 @@ type memoryLog struct {
 	die      float64 // the chance at each commit
 	read     int64   // as far as anybody has read
 	portion  int     // the most that was announced at once
+	plain    bool    // matches say nothing of their rules, as those of a klaxon before
 }
 
 var errDied = errors.New("the process died")
@@ -92,9 +93,15 @@ func (l *memoryLog) add(t *testing.T, m *topic.Match) {
 // announced, without what was announced again.
 func (l *memoryLog) consumed(t *testing.T, set *rules.Set) (announced []detect.Finding, starts int) {
 	t.Helper()
+	return l.consumedBy(t, 0, func(int) *rules.Set { return set })
+}
+
+// consumedBy is consumed by stages that each have the set of their start.
+func (l *memoryLog) consumedBy(t *testing.T, apart time.Duration, set func(start int) *rules.Set) (announced []detect.Finding, starts int) {
+	t.Helper()
 	for l.position.Offset < l.len() {
 		starts++
-		stage := NewWindowing(set, detect.Limits{}, l, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		stage := NewWindowing(set(starts), apart, detect.Limits{}, l, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err := stage.Handle(context.Background(), l); !errors.Is(err, errDied) {
 			t.Fatal(err)
 		}
@@ -191,6 +198,9 @@ func (l *memoryLog) fill(t *testing.T, rule *rules.Rule, n int) {
 				Rule: rule.ID, Version: rule.Version, Shape: rule.Shape, Cluster: "c", Key: detect.Key{{Name: "actor.name", Value: fmt.Sprint(l.rng.IntN(100))}},
 				Event: detect.EventRef{Time: m.Received.Add(-time.Duration(l.rng.IntN(15)) * time.Minute)},
 			}
+			if !l.plain {
+				m.Rule = rule.Definition
+			}
 			binary.BigEndian.PutUint32(m.Match.Event.EventID[:], uint32(i))
 			binary.BigEndian.PutUint32(m.Match.Event.RequestID[:], uint32(i))
 		}
@@ -237,10 +247,11 @@ func TestRestartsChangeNothing(t *testing.T) {
 // removed or changed meanwhile, and of matches that were lost, are not.
 func TestStartAbandonsWhatNobodyHolds(t *testing.T) {
 	before := countRule(t)
-	f := func(name string, after *rules.Set, lose bool, want detect.Reason) {
+	g := func(name string, after *rules.Set, lose, plain bool, want detect.Reason) {
 		t.Helper()
-		l := &memoryLog{rng: rand.New(rand.NewPCG(1, 1))}
+		l := &memoryLog{rng: rand.New(rand.NewPCG(1, 1)), plain: plain}
 		l.fill(t, before.Rules[0], 2_000)
+		l.add(t, &topic.Match{Kind: topic.KindProgress, Sources: 2, Sender: "a"})
 		l.consumed(t, before)
 		_, _, why := l.abandoned(t)
 		if len(why) > 0 {
@@ -249,7 +260,7 @@ func TestStartAbandonsWhatNobodyHolds(t *testing.T) {
 		if lose {
 			l.position = stream.Position{Offset: l.len()} // as of a log that begins there
 		}
-		stage := NewWindowing(after, detect.Limits{}, l, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		stage := NewWindowing(after, 0, detect.Limits{}, l, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err := stage.Handle(context.Background(), l); !errors.Is(err, errDied) {
 			t.Fatal(err)
 		}
@@ -264,6 +275,11 @@ func TestStartAbandonsWhatNobodyHolds(t *testing.T) {
 		if diff := gocmp.Diff(wantWhy, why); diff != "" {
 			t.Errorf("%s: abandoned (-want +got):\n%s", name, diff)
 		}
+	}
+	f := func(name string, after *rules.Set, lose bool, want detect.Reason) {
+		t.Helper()
+		g(name, after, lose, false, want)
+		g(name+", of matches that do not say what their rule is", after, lose, true, want)
 	}
 	const other = "id: other\ntitle: t\nseverity: low\nwhen: verb == 'get'\n"
 	f("nothing", before, false, "")

@@ -80,7 +80,7 @@ func (p *pipeline) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	reg, logger := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	matching := NewMatching(p.set, log, logger, reg)
-	windowing := NewWindowing(p.set, detect.Limits{}, log, logger, reg)
+	windowing := NewWindowing(p.set, 0, detect.Limits{}, log, logger, reg)
 	done := make(chan error, 2)
 	go func() { done <- log.Consume(ctx, topic.Events, "match", matching.Handle) }()
 	go func() { done <- log.Consume(ctx, topic.Matches, "window", windowing.Handle) }()
@@ -280,6 +280,6 @@ func TestNewerRecordStops(t *testing.T) {
 		return NewMatching(set, log, logger, prometheus.NewRegistry()).Handle
 	})
 	f(topic.Matches, func(log stream.Log) func(context.Context, stream.Claim) error {
-		return NewWindowing(set, detect.Limits{}, log, logger, prometheus.NewRegistry()).Handle
+		return NewWindowing(set, 0, detect.Limits{}, log, logger, prometheus.NewRegistry()).Handle
 	})
 }

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/internal/seldom"
 	"github.com/klaxon-dev/klaxon/internal/topic"
 	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/stream"
@@ -20,9 +23,11 @@ import (
 // Windowing is the second stage: it gathers matches into findings.
 type Windowing struct {
 	set     atomic.Pointer[rules.Set]
+	apart   time.Duration
 	limits  detect.Limits
 	out     appender
 	logger  *slog.Logger
+	said    *seldom.Gate[rules.RuleID]
 	metrics *windowMetrics
 }
 
@@ -30,6 +35,7 @@ type windowMetrics struct {
 	findings *prometheus.CounterVec
 	live     *prometheus.GaugeVec
 	memory   *prometheus.GaugeVec
+	others   *prometheus.GaugeVec
 	dropped  *prometheus.CounterVec
 	late     prometheus.Counter
 	lost     prometheus.Counter
@@ -37,8 +43,10 @@ type windowMetrics struct {
 	retries  *prometheus.CounterVec
 }
 
-// NewWindowing returns the stage for a set of rules.
-func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, logger *slog.Logger, reg prometheus.Registerer) *Windowing {
+// NewWindowing returns the stage for a set of rules. Apart is how long, in the time
+// of the log, rules that are not in the set are gathered by, if no match of them
+// comes: processes that match may have read other files.
+func NewWindowing(set *rules.Set, apart time.Duration, limits detect.Limits, log stream.Producer, logger *slog.Logger, reg prometheus.Registerer) *Windowing {
 	m := &windowMetrics{
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_findings_total", Help: "Findings that were announced, by what they were then (open or closed)."},
 			[]string{"severity", "state"}),
@@ -46,7 +54,9 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 			[]string{"partition"}),
 		memory: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_memory_bytes", Help: "Memory of open findings and of closed ones that are remembered, by estimate."},
 			[]string{"partition"}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), keys that gave up the older half of their matches (full), matches of rules that are gone (unknown_rule), matches and keys of rules whose window is another now (changed_rule), matches that came after what they could have decided was decided (too_late), records that are no matches (undecodable), findings whose matches are gone (lost)."},
+		others: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_other_rules", Help: "Rules, or versions of them, that are gathered by and that the process's own rule files do not hold (yet, or any more): those who match by them have read others."},
+			[]string{"partition"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), keys that gave up the older half of their matches (full), matches of rules that the process does not have and that say nothing of them (unknown_rule), such matches of rules that it has with another window, and keys of rules that were removed or changed (changed_rule), matches that came after what they could have decided was decided (too_late), records that are no matches (undecodable), findings whose matches are gone (lost)."},
 			[]string{"reason"}),
 		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened, or opened again, after the time of their bucket had passed."}),
 		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_lost_records_total", Help: "Records that retention removed before they were read."}),
@@ -54,10 +64,12 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_append_retries_total", Help: "Appends that were tried again because the log took no records."},
 			[]string{"topic"}),
 	}
-	reg.MustRegister(m.findings, m.live, m.memory, m.dropped, m.late, m.lost, m.replayed, m.retries)
+	reg.MustRegister(m.findings, m.live, m.memory, m.others, m.dropped, m.late, m.lost, m.replayed, m.retries)
 	s := &Windowing{
+		apart:   apart,
 		limits:  limits,
 		logger:  logger,
+		said:    seldom.NewGate[rules.RuleID](time.Now),
 		metrics: m,
 		out: appender{log: log, logger: logger, backoffs: defaultBackoffs,
 			retries: func(topic string) { m.retries.WithLabelValues(topic).Inc() }},
@@ -67,8 +79,8 @@ func NewWindowing(set *rules.Set, limits detect.Limits, log stream.Producer, log
 }
 
 // SetRules makes the stage go on with another set, from the next batch that it
-// reads ([detect.Windows.SetRules] says what becomes of open findings). It is
-// safe for concurrent use.
+// reads ([detect.Windows.SetRules] and Retire say what becomes of open findings).
+// It is safe for concurrent use.
 func (s *Windowing) SetRules(set *rules.Set) { s.set.Store(set) }
 
 // note is the metadata of the stage's position: what a replay starts with. The
@@ -87,6 +99,7 @@ func (s *Windowing) Handle(ctx context.Context, claim stream.Claim) error {
 	if err != nil {
 		return fmt.Errorf("position of %s/%d: %w", topic.Matches, claim.Partition(), err)
 	}
+	defer run.release()
 	in := reader{claim: claim, logger: s.logger, next: run.ticks[0].offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
 	for {
 		if err := run.tell(ctx, in.next); err != nil {
@@ -121,19 +134,17 @@ type windowRun struct {
 	stage    *Windowing
 	set      *rules.Set
 	windows  *detect.Sharded
-	position int64 // findings of records before it were announced already
-	horizon  int64 // matches before it are not needed any more
-	end      int64 // of the log, when it was taken over
-	told     bool  // what is open
-	gone     map[rules.RuleID]topic.Gone
+	position int64             // findings of records before it were announced already
+	horizon  int64             // matches before it are not needed any more
+	end      int64             // of the log, when it was taken over
+	told     bool              // what is open
+	gone     map[form][]string // versions of rules that are not in the set, until it is told
 	clock    clock
 	ticks    ticks // never empty
 	claim    stream.Claim
 	recent   map[int64]*detect.Match // of the records at hand, by offset
 	said     []detect.Draft
 	stats    detect.Stats
-	live     prometheus.Gauge
-	memory   prometheus.Gauge
 }
 
 // newRun makes the state from which the replay of a partition begins: at the
@@ -147,12 +158,10 @@ func (s *Windowing) newRun(claim stream.Claim) (*windowRun, error) {
 		position: position.Offset,
 		horizon:  position.Offset,
 		end:      max(claim.End(), position.Offset),
-		gone:     map[rules.RuleID]topic.Gone{},
+		gone:     map[form][]string{},
 		clock:    clock{},
 		claim:    claim,
 		recent:   map[int64]*detect.Match{},
-		live:     s.metrics.live.WithLabelValues(fmt.Sprint(claim.Partition())),
-		memory:   s.metrics.memory.WithLabelValues(fmt.Sprint(claim.Partition())),
 	}
 	var n note
 	if position.Metadata != "" {
@@ -199,7 +208,7 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 	r.said = r.said[:0]
 	if set := r.stage.set.Load(); set != r.set {
 		r.set = set
-		r.said = r.windows.SetRules(set, r.said)
+		r.windows.SetRules(set)
 	}
 	for i := range records {
 		before := len(r.said)
@@ -213,11 +222,13 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 		case m.Kind == topic.KindProgress:
 			if mark := r.clock.heard(&m); records[i].Offset >= r.horizon {
 				r.said = r.windows.Advance(mark, r.said)
+				r.said = r.windows.Retire(r.stage.apart, r.said)
 			}
 		case m.Kind == topic.KindGap:
 			r.windows.Lost(detect.Hole{From: m.From, To: m.Received})
 		case records[i].Offset < r.horizon:
 		default:
+			r.learn(&m)
 			r.missed(&m.Match)
 			r.recent[records[i].Offset] = &m.Match
 			r.said = r.windows.Add(&m.Match, records[i].Offset, r.said)
@@ -238,6 +249,33 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 		}
 	}
 	return nil
+}
+
+// maxShown is how much of the id of a rule is logged that may be anybody's, bytes.
+const maxShown = 80
+
+// learn makes the windows know the rule of a match that they do not have, by what
+// the match says of it. What it says must be of that rule and shape.
+func (r *windowRun) learn(m *topic.Match) {
+	if len(m.Rule) == 0 || r.windows.Knows(m.Match.Rule, m.Match.Shape) {
+		return
+	}
+	rule, err := rules.ReadDefinition(m.Rule)
+	switch {
+	case err != nil:
+	case rule.ID != m.Match.Rule || rule.Shape != m.Match.Shape:
+		err = errors.New("it is of another rule")
+	case !r.windows.Learn(rule):
+		err = errors.New("too many are known")
+	}
+	id := m.Match.Rule[:min(len(m.Match.Rule), maxShown)]
+	switch {
+	case !r.stage.said.Due(id):
+	case err != nil:
+		r.stage.logger.Error("matches are lost: their rule is not in the rule files of this process, and what they say of it is not taken", "rule", id, "error", err)
+	default:
+		r.stage.logger.Info("matches are of a rule that the rule files of this process do not hold, or not so: they are gathered as they say", "rule", id)
+	}
 }
 
 // announcedAtOnce bounds the findings that are in memory with all that they list:
@@ -364,7 +402,16 @@ func (r *windowRun) count() {
 	m.dropped.WithLabelValues("changed_rule").Add(float64(now.Changed - r.stats.Changed))
 	m.dropped.WithLabelValues("too_late").Add(float64(now.TooLate - r.stats.TooLate))
 	m.late.Add(float64(now.Late - r.stats.Late))
-	r.live.Set(float64(now.Live))
-	r.memory.Set(float64(now.Bytes))
+	partition := strconv.Itoa(r.claim.Partition())
+	m.live.WithLabelValues(partition).Set(float64(now.Live))
+	m.memory.WithLabelValues(partition).Set(float64(now.Bytes))
+	m.others.WithLabelValues(partition).Set(float64(r.windows.Others()))
 	r.stats = now
+}
+
+// release takes the partition out of what is shown: another has it now.
+func (r *windowRun) release() {
+	for _, of := range []*prometheus.GaugeVec{r.stage.metrics.live, r.stage.metrics.memory, r.stage.metrics.others} {
+		of.DeleteLabelValues(strconv.Itoa(r.claim.Partition()))
+	}
 }

@@ -28,6 +28,7 @@ type Match struct {
 	Received time.Time // when
 	From     time.Time // of a gap; zero where nobody knows
 	Match    detect.Match
+	Rule     []byte // the definition of the match's rule, nil where it has none
 }
 
 // ShardsOf returns the virtual shards whose matches are in a partition of
@@ -60,6 +61,9 @@ func (m *Match) Record(partitions int) (stream.Record, error) {
 		if err != nil {
 			return r, fmt.Errorf("encode a match of %s: %w", m.Match.Rule, err)
 		}
+		if m.Rule != nil {
+			r.Headers = append(r.Headers, stream.Header{Key: headerRule, Value: m.Rule})
+		}
 		fingerprint := m.Match.Fingerprint()
 		r.Key, r.Value = fingerprint[:], value
 		r.Partition = fingerprint.Shard() % partitions
@@ -67,7 +71,7 @@ func (m *Match) Record(partitions int) (stream.Record, error) {
 	return r, nil
 }
 
-// DecodeMatch decodes a record of Matches.
+// DecodeMatch decodes a record of Matches. Rule shares r's memory.
 func DecodeMatch(r *stream.Record) (Match, error) {
 	var m Match
 	if err := checkVersion(r); err != nil {
@@ -93,6 +97,7 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 		if err := json.Unmarshal(r.Value, &m.Match); err != nil {
 			return m, fmt.Errorf("match: %w", err)
 		}
+		m.Rule = r.Header(headerRule)
 	default:
 		return m, fmt.Errorf("header %s: unknown kind %q", headerKind, m.Kind)
 	}

@@ -35,6 +35,7 @@ const (
 	headerReceived = "received"
 	headerSource   = "source"
 	headerFrom     = "from"
+	headerRule     = "rule"
 )
 
 // ErrVersion is the cause of a decoding that met a newer major version.

@@ -133,7 +133,7 @@ func samples(t *testing.T, layout map[string]int) []sample {
 	event := topic.Event{Kind: topic.KindEvent, ID: audit.EventID{7, 200, 3}, Cluster: "prod-1", Sender: "a/prod-1", Received: received, Item: []byte(sampleEvent)}
 	heartbeat := topic.Event{Kind: topic.KindHeartbeat, Sender: "a/prod-1", Received: received}
 	found := detect.Match{Rule: "secret-read", Version: "1", Cluster: "prod-1", Key: detect.Key{{Name: "cluster", Value: "prod-1"}}}
-	match := topic.Match{Kind: topic.KindMatch, Source: 1, Sources: layout[topic.Events], Sender: "a/prod-1", Received: received, Match: found}
+	match := topic.Match{Kind: topic.KindMatch, Source: 1, Sources: layout[topic.Events], Sender: "a/prod-1", Received: received, Match: found, Rule: []byte("{}")}
 	progress := topic.Match{Kind: topic.KindProgress, Source: 1, Sources: layout[topic.Events], Sender: "a/prod-1", Received: received}
 	finding := detect.Finding{
 		Schema: detect.FindingSchema, ID: detect.FindingID{1}, Fingerprint: found.Fingerprint(), Rule: "secret-read", Severity: "high",
