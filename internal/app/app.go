@@ -197,6 +197,9 @@ func (a *App) ensureFiles() (files, error) {
 		return f, fmt.Errorf("redaction key: %w", err)
 	}
 	f.redactionKey = []byte(key)
+	if !a.config.Roles.Has(RoleAPI) {
+		return f, nil
+	}
 	f.adminToken = a.dir.AdminToken()
 	if _, err := secretfile.Ensure(f.adminToken); err != nil {
 		return f, fmt.Errorf("administrator's token: %w", err)

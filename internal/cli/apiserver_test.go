@@ -22,11 +22,12 @@ import (
 	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/internal/query"
 	"github.com/klaxon-dev/klaxon/internal/secretfile"
+	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/web/api"
 )
 
-// memoryStore answers from memory: it filters by user and id alone, and its
-// cursors are places in its lists.
+// memoryStore answers from memory: it filters by user, severity and id alone, and
+// its cursors are places in its lists.
 type memoryStore struct {
 	events   []query.Event
 	findings []detect.Finding
@@ -51,7 +52,8 @@ func (s *memoryStore) SearchEvents(_ context.Context, q query.Events) (query.Eve
 func (s *memoryStore) SearchFindings(_ context.Context, q query.Findings) (query.FindingPage, error) {
 	var found []detect.Finding
 	for _, f := range s.findings {
-		if q.Actors == nil || slices.Contains(q.Actors, f.Actor) {
+		severe := rules.Severity(f.Severity).Rank() >= rules.Severity(q.MinSeverity).Rank()
+		if severe && (q.Actors == nil || slices.Contains(q.Actors, f.Actor)) {
 			found = append(found, f)
 		}
 	}

@@ -62,6 +62,9 @@ func (f *askFlags) local() (datadir.Client, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return local, fmt.Errorf("no serve has run with the data directory %s: start one with 'klaxon serve', or name one with --server and --token-file", dir)
 	}
+	if err == nil && local.Server == "" {
+		return local, fmt.Errorf("serve ran without the role api with the data directory %s: name the API with --server and --token-file", dir)
+	}
 	return local, err
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/output"
 	"github.com/klaxon-dev/klaxon/internal/query"
+	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/web/api"
 	"github.com/klaxon-dev/klaxon/web/api/client"
 )
@@ -29,10 +31,11 @@ func newFindingsCommand(streams Streams) *cobra.Command {
 		Use:   "findings [ID]",
 		Short: "List what was found, or show one finding in full",
 		Long: `Findings lists what the rules found, of the last 24 hours unless --since or
---until says otherwise: in a table the most severe first; in JSON, and with
---all, the one that was seen last first. A finding is of a time in which any of
-its events lies. Those of rules in shadow mode, which are tried out, are hidden
-unless --shadow asks for them; they are marked (shadow).
+--until says otherwise: in a table the most severe, and those of equal severity
+that were seen last, first; in JSON, and with --all, the one that was seen last
+first. A finding is of a time in which any of its events lies. Those of rules in shadow mode, which are tried out, are hidden
+unless --shadow asks for them; they are marked (shadow). A COUNT of 5+ may be too
+small: events of the finding's time were lost (docs/operations.md).
 
 With an ID, which the table shows last, it shows that finding and the events that
 it lists.
@@ -131,24 +134,58 @@ func (f *findingsFlags) list(ctx context.Context, streams Streams, flags *pflag.
 	return nil
 }
 
-// print writes findings as they come, or by severity where they are so few that
-// they can be held.
+// print writes findings as they come, or in a table the most severe.
 func (f *findingsFlags) print(ctx context.Context, streams Streams, c *client.Client, q query.Findings) (printed int, more bool, err error) {
-	search := func(ctx context.Context, limit int, cursor string) ([]detect.Finding, string, error) {
+	if f.pages.all || f.format != output.FormatTable {
+		return printPages(ctx, &f.pages, searchFindings(c, q), output.NewFindings(streams.Out, f.format))
+	}
+	found, more, err := f.mostSevere(ctx, c, q)
+	if err != nil {
+		return 0, false, err
+	}
+	return len(found), more, output.WriteFindings(streams.Out, f.format, found)
+}
+
+// mostSevere returns as many findings as are to be printed: where there are more,
+// the most severe, and of equal severity the last seen.
+func (f *findingsFlags) mostSevere(ctx context.Context, c *client.Client, q query.Findings) (found []detect.Finding, more bool, err error) {
+	found, more, err = f.lastSeen(ctx, c, q)
+	if err != nil || !more {
+		return found, more, err
+	}
+	found = nil
+	least := rules.Severity(q.MinSeverity).Rank()
+	for _, severity := range slices.Backward(rules.Severities) {
+		if len(found) == f.pages.limit || severity.Rank() < least {
+			break
+		}
+		q.MinSeverity = string(severity)
+		last, _, err := f.lastSeen(ctx, c, q)
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range last {
+			if last[i].Severity == q.MinSeverity && len(found) < f.pages.limit {
+				found = append(found, last[i])
+			}
+		}
+	}
+	return found, true, nil
+}
+
+// lastSeen returns the findings that were seen last.
+func (f *findingsFlags) lastSeen(ctx context.Context, c *client.Client, q query.Findings) (found []detect.Finding, more bool, err error) {
+	_, more, err = pages(ctx, &f.pages, searchFindings(c, q), func(one *detect.Finding) error {
+		found = append(found, *one)
+		return nil
+	})
+	return found, more, err
+}
+
+func searchFindings(c *client.Client, q query.Findings) func(ctx context.Context, limit int, cursor string) ([]detect.Finding, string, error) {
+	return func(ctx context.Context, limit int, cursor string) ([]detect.Finding, string, error) {
 		q.Limit, q.Cursor = limit, cursor
 		page, err := c.SearchFindings(ctx, q)
 		return page.Findings, page.Next, err
 	}
-	if f.pages.all || f.format != output.FormatTable {
-		return printPages(ctx, &f.pages, search, output.NewFindings(streams.Out, f.format))
-	}
-	var found []detect.Finding
-	printed, more, err = pages(ctx, &f.pages, search, func(one *detect.Finding) error {
-		found = append(found, *one)
-		return nil
-	})
-	if err != nil {
-		return printed, more, err
-	}
-	return printed, more, output.WriteFindings(streams.Out, f.format, found)
 }

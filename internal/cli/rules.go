@@ -27,7 +27,7 @@ audit event. docs/rules.md describes the format.
   klaxon rules test --rules ./rules    the tests inside the rules
   klaxon rules blind                   which of serve's could not see what
   klaxon rules import sigma ./sigma    rules made of Sigma rules`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newRulesList(streams), newRulesShow(streams), newRulesExplain(streams), newRulesFields(streams), newRulesLint(streams), newRulesTest(streams), newRulesBlind(streams), newRulesImport(streams))
@@ -82,7 +82,7 @@ func newRulesList(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the rules",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			set, err := f.load(streams.Err)
 			if err != nil {
@@ -115,7 +115,7 @@ func newRulesFields(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fields",
 		Short: "List what conditions may say of an event",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			vocabulary := rules.Vocabulary()
 			listed := make([]listedField, len(vocabulary))
@@ -148,7 +148,7 @@ others now, exceptions that have expired or can never hold. It warns of what
 attackers are known to get round: one verb of two that do the same, the main
 containers only, what a client says of itself. Exit status 1 if there is an error; warnings
 alone leave it 0.`,
-		Args: cobra.NoArgs,
+		Args: exactly(0, "lint takes flags only, as 'klaxon rules lint --rules my-rules/'"),
 		RunE: func(*cobra.Command, []string) error {
 			set, problems := rules.Load(f.sources())
 			if err := writeProblems(streams.Out, format, problems); err != nil {

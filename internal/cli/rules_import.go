@@ -28,7 +28,7 @@ func newRulesImport(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Convert rules of other formats",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newRulesImportSigma(streams))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +38,7 @@ change, it reads the rules again.`,
 		Example: `  klaxon serve
   klaxon serve --config /etc/klaxon/klaxon.yaml
   klaxon serve --config /etc/klaxon/klaxon.yaml --roles match,window`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), streams, config, dataDir, roles)
 		},
@@ -111,8 +110,7 @@ func welcome(streams Streams, dir datadir.Dir, at app.Where) {
 	}
 	line("  metrics  %s", at.Metrics)
 	line("  data     %s", dir)
-	line("  in it    tls/ (certificates), senders/ (tokens of clusters), %s (token for the API), %s (key of redaction)\n",
-		filepath.Base(dir.AdminToken()), filepath.Base(dir.RedactionKey()))
+	line("  in it    %s\n", strings.Join(contents(dir), ", "))
 	if at.Webhook != "" {
 		line("  connect an API server    klaxon sender add CLUSTER")
 	}
@@ -121,4 +119,19 @@ func welcome(streams Streams, dir datadir.Dir, at app.Where) {
 		line("  who did what             klaxon events --since 1h")
 	}
 	fmt.Fprint(streams.Out, out)
+}
+
+// contents says what the data directory holds that people look for.
+func contents(dir datadir.Dir) (found []string) {
+	for _, one := range []struct{ path, is string }{
+		{dir.TLS(), "tls (certificates)"},
+		{dir.Senders(), "senders (tokens of clusters)"},
+		{dir.AdminToken(), "admin.token (token for the API)"},
+		{dir.RedactionKey(), "redaction.key (key of redaction)"},
+	} {
+		if _, err := os.Stat(one.path); err == nil {
+			found = append(found, one.is)
+		}
+	}
+	return found
 }

@@ -84,11 +84,11 @@ func countText(f *detect.Finding) string {
 	if f.Saturated {
 		text = "at most " + text
 	}
-	if f.Degraded {
-		text += ", or more: events of its time were lost"
-	}
 	if int64(len(f.Events)) < f.Count {
 		text += fmt.Sprintf(", %d of their events below", len(f.Events))
+	}
+	if f.Degraded {
+		text += "; or more: events of its time were lost (docs/operations.md)"
 	}
 	return text
 }

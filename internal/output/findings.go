@@ -28,6 +28,7 @@ func NewFindings(w io.Writer, format Format) *Writer[detect.Finding] {
 	return NewWriter(w, format, []Column{
 		{Title: "SEVERITY"},
 		{Title: "LAST SEEN"},
+		{Title: "CLUSTER", Max: 32},
 		{Title: "COUNT", Right: true},
 		{Title: "TITLE", Max: 72},
 		{Title: "ACTOR", Max: 48},
@@ -41,13 +42,23 @@ func findingCells(f *detect.Finding) []string {
 	return []string{
 		severityText(f),
 		timestamp(f.LastSeen),
-		strconv.FormatInt(f.Count, 10),
+		orDash(string(f.Cluster)),
+		countCell(f),
 		f.Title,
 		orDash(f.Actor),
 		orDash(findingObject(f)),
 		f.Rule,
 		f.ID.String(),
 	}
+}
+
+// countCell marks a count that may be too small.
+func countCell(f *detect.Finding) string {
+	text := strconv.FormatInt(f.Count, 10)
+	if f.Degraded {
+		text += "+"
+	}
+	return text
 }
 
 // severityText marks what is never routed.

@@ -51,6 +51,7 @@ func findings() []detect.Finding {
 	read := exec
 	read.ID, read.Severity, read.Rule, read.Title = detect.FindingID{3}, "critical", "secret-sweep", "\x1b[2Jjo read 5 secrets"
 	read.Events, read.Saturated, read.Shadow, read.Reason = nil, true, true, detect.ReasonRuleRemoved
+	exec.Degraded = true
 	return []detect.Finding{exec, read}
 }
 

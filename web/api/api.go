@@ -206,7 +206,7 @@ func register[I, O any](a *API, op huma.Operation, least Role, handler func(cont
 		r := requestOf(ctx)
 		r.operation = op.OperationID
 		if r.principal.Role.rank() < least.rank() {
-			return nil, a.problem(r, forbidden("%s is a %s: this takes the role %s", r.principal.Name, r.principal.Role, least))
+			return nil, a.problem(r, forbidden("%s has the role %s: this takes the role %s", r.principal.Name, r.principal.Role, least))
 		}
 		out, err := handler(ctx, r, in)
 		if err != nil {

@@ -19,7 +19,7 @@ func findingParams() []param[query.Findings] {
 		texts("rule", "Id of the rule.", func(f *q) *[]string { return &f.Rules }),
 		texts("actor", "Name of who did it.", func(f *q) *[]string { return &f.Actors }),
 		texts("namespace", "Namespace of the first event.", func(f *q) *[]string { return &f.Namespaces }),
-		texts("state", "State: open or closed.", func(f *q) *[]string { return &f.States }),
+		words("state", "State: open or closed.", func(f *q) *[]string { return &f.States }, string(detect.StateOpen), string(detect.StateClosed)),
 		word("shadow", "Findings of rules in shadow mode: hide leaves them out, only leaves all others out. Default hide, all where ids are given.", func(f *q) *string { return &f.Shadow }, query.Shadows()...),
 		ids("id", "Id of the finding.", parseFindingID, func(f *q) *[]detect.FindingID { return &f.IDs }),
 		limit(func(f *q) *int { return &f.Limit }),

@@ -102,6 +102,28 @@ func texts[Q any](name, doc string, at func(*Q) *[]string) param[Q] {
 	}
 }
 
+// words is a filter of any of several values out of enum.
+func words[Q any](name, doc string, at func(*Q) *[]string, enum ...string) param[Q] {
+	p := texts(name, doc, at)
+	for _, v := range enum {
+		p.schema.Enum = append(p.schema.Enum, v)
+	}
+	set := p.set
+	p.set = func(q *Q, values []string, now time.Time) error {
+		for _, v := range values {
+			if !slices.Contains(enum, v) {
+				return notOneOf(name, v, enum)
+			}
+		}
+		return set(q, values, now)
+	}
+	return p
+}
+
+func notOneOf(name, value string, enum []string) error {
+	return &query.FilterError{Filter: name, Value: value, Want: "one of " + strings.Join(enum, ", ")}
+}
+
 // ids is a filter of any of several ids.
 func ids[Q any, T fmt.Stringer](name, doc string, parseID func(string) (T, error), at func(*Q) *[]T) param[Q] {
 	schema := text()
@@ -157,7 +179,7 @@ func word[Q any](name, doc string, at func(*Q) *string, enum ...string) param[Q]
 		name: name, doc: doc, schema: schema,
 		set: func(q *Q, values []string, _ time.Time) error {
 			if enum != nil && !slices.Contains(enum, values[0]) {
-				return &query.FilterError{Filter: name, Value: values[0], Want: "one of " + strings.Join(enum, ", ")}
+				return notOneOf(name, values[0], enum)
 			}
 			*at(q) = values[0]
 			return nil
