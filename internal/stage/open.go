@@ -13,7 +13,8 @@ import (
 // writes matches who should not.
 const (
 	maxGone         = 1_000
-	maxGoneVersions = 100
+	maxGoneVersions = 20
+	maxGoneText     = 80 // bytes of an id, a shape, a version
 )
 
 // form is a rule with the shape that its matches have.
@@ -26,7 +27,7 @@ type form struct {
 // may be open findings of it from before.
 func (r *windowRun) missed(m *detect.Match) {
 	f := form{m.Rule, m.Shape}
-	if r.told || r.windows.Gone(f.rule, f.shape) == "" {
+	if r.told || r.windows.Gone(f.rule, f.shape) == "" || max(len(m.Rule), len(m.Shape), len(m.Version)) > maxGoneText {
 		return
 	}
 	versions, noted := r.gone[f]

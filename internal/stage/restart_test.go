@@ -32,6 +32,7 @@ type memoryLog struct {
 	die      float64 // the chance at each commit
 	read     int64   // as far as anybody has read
 	portion  int     // the most that was announced at once
+	most     int     // bytes of a record's value; 0: any number
 	plain    bool    // matches say nothing of their rules, as those of a klaxon before
 }
 
@@ -43,6 +44,11 @@ func (l *memoryLog) Append(_ context.Context, name string, records []stream.Reco
 	if name == topic.Blind {
 		l.blind = append(l.blind, records...)
 		return nil
+	}
+	for i := range records {
+		if l.most > 0 && len(records[i].Value) > l.most {
+			return fmt.Errorf("%d bytes: %w", len(records[i].Value), stream.ErrTooLarge)
+		}
 	}
 	l.out = append(l.out, records...)
 	l.portion = max(l.portion, len(records))

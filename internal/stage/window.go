@@ -56,7 +56,7 @@ func NewWindowing(set *rules.Set, apart time.Duration, limits detect.Limits, log
 			[]string{"partition"}),
 		others: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_other_rules", Help: "Rules, or versions of them, that are gathered by and that the process's own rule files do not hold (yet, or any more): those who match by them have read others."},
 			[]string{"partition"}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), keys that gave up the older half of their matches (full), matches of rules that the process does not have and that say nothing of them (unknown_rule), such matches of rules that it has with another window, and keys of rules that were removed or changed (changed_rule), matches that came after what they could have decided was decided (too_late), records that are no matches (undecodable), findings whose matches are gone (lost)."},
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), keys that gave up the older half of their matches (full), matches of rules that the process does not have and that say nothing of them (unknown_rule), such matches of rules that it has with another window, and keys of rules that were removed or changed (changed_rule), matches that came after what they could have decided was decided (too_late), records that are no matches (undecodable), findings whose matches are gone (lost), or that the log does not take (too_large)."},
 			[]string{"reason"}),
 		late:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_late_findings_total", Help: "Findings that opened, or opened again, after the time of their bucket had passed."}),
 		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "klaxon_window_lost_records_total", Help: "Records that retention removed before they were read."}),
@@ -379,18 +379,52 @@ func (r *windowRun) match(ctx context.Context, offset int64) (*detect.Match, err
 	return &m.Match, nil
 }
 
+// announce appends findings. One that is larger than the log takes lists fewer
+// events: its count stays.
 func (r *windowRun) announce(ctx context.Context, findings []detect.Finding) error {
-	partitions := r.stage.out.log.Partitions(topic.Findings)
 	records := make([]stream.Record, len(findings))
 	for i := range findings {
-		record, err := topic.FindingRecord(&findings[i], partitions)
+		record, err := r.record(&findings[i])
 		if err != nil {
 			return err
 		}
 		records[i] = record
 		r.stage.metrics.findings.WithLabelValues(findings[i].Severity, string(findings[i].State)).Inc()
 	}
-	return r.stage.out.append(ctx, topic.Findings, records)
+	err := r.stage.out.append(ctx, topic.Findings, records)
+	if !errors.Is(err, stream.ErrTooLarge) {
+		return err
+	}
+	for i := range findings {
+		if err := r.announceLess(ctx, &findings[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *windowRun) record(f *detect.Finding) (stream.Record, error) {
+	return topic.FindingRecord(f, r.stage.out.log.Partitions(topic.Findings))
+}
+
+// announceLess appends a finding with as much of what it lists as the log takes.
+func (r *windowRun) announceLess(ctx context.Context, f *detect.Finding) error {
+	for {
+		record, err := r.record(f)
+		if err != nil {
+			return err
+		}
+		err = r.stage.out.append(ctx, topic.Findings, []stream.Record{record})
+		if !errors.Is(err, stream.ErrTooLarge) {
+			return err
+		}
+		if len(f.Events)+len(f.Values) == 0 {
+			r.stage.metrics.dropped.WithLabelValues("too_large").Inc()
+			r.stage.logger.Error("a finding is larger than the log takes", "rule", f.Rule, "id", f.ID, "error", err)
+			return nil
+		}
+		f.Events, f.Values = f.Events[:len(f.Events)/2], f.Values[:len(f.Values)/2]
+	}
 }
 
 func (r *windowRun) count() {
