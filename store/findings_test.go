@@ -380,3 +380,13 @@ func TestNewerFindingStopsTheConsumer(t *testing.T) {
 		t.Errorf("got %v, want %v", err, topic.ErrVersion)
 	}
 }
+
+// However long events are gathered for one insert, findings do not wait for them.
+func TestFindingsDoNotWaitForEvents(t *testing.T) {
+	h := newHarness(t, engine(t))
+	h.store.config.Batch.Wait = time.Hour
+	h.writeFindings(newFakeLog(), finding(1))
+	if got := h.allFindings(query.Findings{}); len(got) != 1 {
+		t.Errorf("%d findings are stored, want 1", len(got))
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/klaxon-dev/klaxon/detect"
 	"github.com/klaxon-dev/klaxon/internal/topic"
@@ -32,6 +33,7 @@ type memoryLog struct {
 	die      float64 // the chance at each commit
 	read     int64   // as far as anybody has read
 	portion  int     // the most that was announced at once
+	replayed float64 // records that were read again
 	most     int     // bytes of a record's value; 0: any number
 	plain    bool    // matches say nothing of their rules, as those of a klaxon before
 }
@@ -111,6 +113,11 @@ func (l *memoryLog) consumedBy(t *testing.T, apart time.Duration, set func(start
 		if err := stage.Handle(context.Background(), l); !errors.Is(err, errDied) {
 			t.Fatal(err)
 		}
+		var replayed dto.Metric
+		if err := stage.metrics.replayed.Write(&replayed); err != nil {
+			t.Fatal(err)
+		}
+		l.replayed += replayed.GetCounter().GetValue()
 	}
 	seen := map[string]bool{}
 	for i := range l.out {
@@ -239,6 +246,9 @@ func TestRestartsChangeNothing(t *testing.T) {
 		got, starts := struck.consumed(t, set)
 		if starts < 20 {
 			t.Fatalf("it started %d times", starts)
+		}
+		if calm.replayed != 0 || struck.replayed == 0 {
+			t.Errorf("%v records were replayed, %v without restarts", struck.replayed, calm.replayed)
 		}
 		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Fatalf("seed %d, %d starts, announced (-without restarts +with):\n%.4000s", seed, starts, diff)
