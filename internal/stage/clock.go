@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/detect"
@@ -15,20 +17,19 @@ const silence = 5 * time.Minute
 // the newest record in each partition of Events, zero where none was heard of.
 type clock map[string][]time.Time
 
-// heard takes a progress record and returns the watermark: the least time that
+// maxSenders bounds those whose time is known: one for each credential at each
+// process that takes events. Others hold no time up.
+const maxSenders = 2048
+
+// heard takes a clock of one source and returns the watermark: the least time that
 // a living sender has come to in any partition, less the allowed lateness. A
 // partition that lags holds it up, and so does one that was not heard of yet; a
 // sender that fell silent in all of them does not.
 func (c clock) heard(m *topic.Match) time.Time {
-	times := c[m.Sender]
-	if len(times) != m.Sources {
-		times = make([]time.Time, m.Sources)
-		c[m.Sender] = times
+	for _, sender := range slices.Sorted(maps.Keys(m.Times)) {
+		c.note(sender, m)
 	}
-	if m.Received.After(times[m.Source]) {
-		times[m.Source] = m.Received
-	}
-	var newest time.Time
+	newest := m.Received // also of one for whom there is no room: it makes room
 	for _, times := range c {
 		newest = later(newest, latest(times))
 	}
@@ -48,6 +49,18 @@ func (c clock) heard(m *topic.Match) time.Time {
 		return least
 	}
 	return least.Add(-detect.Lateness)
+}
+
+func (c clock) note(sender string, m *topic.Match) {
+	times := c[sender]
+	if times == nil && len(c) >= maxSenders {
+		return
+	}
+	if len(times) != m.Sources {
+		times = make([]time.Time, m.Sources)
+		c[sender] = times
+	}
+	times[m.Source] = later(times[m.Source], m.Times[sender])
 }
 
 func latest(times []time.Time) (newest time.Time) {

@@ -20,7 +20,8 @@ func TestClock(t *testing.T) {
 	c := clock{}
 	f := func(sender string, source int, minute int, want int) {
 		t.Helper()
-		got := c.heard(&topic.Match{Sender: sender, Source: source, Sources: 2, Received: start.Add(time.Duration(minute) * time.Minute)})
+		at := start.Add(time.Duration(minute) * time.Minute)
+		got := c.heard(&topic.Match{Source: source, Sources: 2, Received: at, Times: map[string]time.Time{sender: at}})
 		var expect time.Time
 		if want >= 0 {
 			expect = start.Add(time.Duration(want)*time.Minute - detect.Lateness)

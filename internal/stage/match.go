@@ -17,9 +17,6 @@ import (
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
-// progressStep is how far the time of a source comes before the windows hear of it.
-const progressStep = time.Second
-
 // Matching is the first stage: it matches events against rules.
 type Matching struct {
 	set     atomic.Pointer[rules.Set]
@@ -83,13 +80,12 @@ func (s *Matching) Noisy() string { return s.noisy.String() }
 func (s *Matching) Handle(ctx context.Context, claim stream.Claim) error {
 	in := reader{claim: claim, logger: s.logger, next: claim.Position().Offset, lost: func(n int64) { s.metrics.lost.Add(float64(n)) }}
 	batch := matchBatch{
-		stage:    s,
-		source:   claim.Partition(),
-		sources:  s.out.log.Partitions(topic.Events),
-		progress: map[string]time.Time{},
-		told:     map[string]time.Time{},
-		counts:   map[rules.RuleID]int64{},
-		blind:    newBlindCounts(claim.Partition()),
+		stage:   s,
+		source:  claim.Partition(),
+		sources: s.out.log.Partitions(topic.Events),
+		clock:   newSourceClock(),
+		counts:  map[rules.RuleID]int64{},
+		blind:   newBlindCounts(claim.Partition()),
 	}
 	batch.use(s.set.Load())
 	if err := batch.recount(ctx, claim); err != nil {
@@ -134,18 +130,17 @@ func endOf(ctx context.Context, err error) error {
 
 // matchBatch matches what was read of one partition.
 type matchBatch struct {
-	stage    *Matching
-	source   int // the partition of Events, of how many
-	sources  int
-	set      *rules.Set
-	matcher  *detect.Matcher // of the set
-	event    audit.Event
-	matches  []detect.Match
-	progress map[string]time.Time // newest received time by sender
-	told     map[string]time.Time // what the windows have heard of it
-	counts   map[rules.RuleID]int64
-	blind    *blindCounts
-	unsaid   []topic.Blindness // of segments that have ended
+	stage   *Matching
+	source  int // the partition of Events, of how many
+	sources int
+	set     *rules.Set
+	matcher *detect.Matcher // of the set
+	event   audit.Event
+	matches []detect.Match
+	clock   *sourceClock
+	counts  map[rules.RuleID]int64
+	blind   *blindCounts
+	unsaid  []topic.Blindness // of segments that have ended
 }
 
 // use makes a set the one that the next batch is matched against.
@@ -189,9 +184,7 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 		}
 		b.matches = b.matches[:0]
 		b.blind.newest = later(b.blind.newest, e.Received)
-		if e.Received.After(b.progress[e.Sender]) {
-			b.progress[e.Sender] = e.Received
-		}
+		b.clock.heard(e.Sender, e.Received)
 	}
 	b.stage.noisy.add(newest, events, b.counts)
 	return b.tell(out, partitions)
@@ -317,16 +310,16 @@ func everywhere(out []stream.Record, m *topic.Match, partitions int) ([]stream.R
 	return out, nil
 }
 
-// tell adds how far the sources' time has come, to every partition.
+// tell adds how far the senders' time has come, where it is time to, to every
+// partition.
 func (b *matchBatch) tell(out []stream.Record, partitions int) ([]stream.Record, error) {
-	for sender, received := range b.progress {
-		if received.Sub(b.told[sender]) < progressStep {
-			continue
+	for _, times := range b.clock.tell() {
+		m := topic.Match{Kind: topic.KindClock, Source: b.source, Sources: b.sources, Times: times}
+		for _, t := range times {
+			m.Received = later(m.Received, t)
 		}
-		b.told[sender] = received
 		var err error
-		out, err = everywhere(out, &topic.Match{Kind: topic.KindProgress, Source: b.source, Sources: b.sources, Sender: sender, Received: received}, partitions)
-		if err != nil {
+		if out, err = everywhere(out, &m, partitions); err != nil {
 			return nil, err
 		}
 	}

@@ -219,7 +219,7 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 		case err != nil:
 			r.stage.metrics.dropped.WithLabelValues("undecodable").Inc()
 			r.stage.logger.Error("a record of the log is no match", "offset", records[i].Offset, "error", err)
-		case m.Kind == topic.KindProgress:
+		case m.Kind == topic.KindClock, m.Kind == topic.KindProgress:
 			if mark := r.clock.heard(&m); records[i].Offset >= r.horizon {
 				r.said = r.windows.Advance(mark, r.said)
 				r.said = r.windows.Retire(r.stage.apart, r.said)

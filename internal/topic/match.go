@@ -2,6 +2,7 @@ package topic
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,24 +12,27 @@ import (
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
-// KindMatch and KindProgress are the kinds of records in Matches.
+// The kinds of records in Matches.
 const (
 	KindMatch    Kind = "match"
-	KindProgress Kind = "progress" // the sources' time has come as far as Received
+	KindClock    Kind = "clock"    // how far the time of senders has come in the source
+	KindProgress Kind = "progress" // the same of one sender, as a klaxon before wrote it
 	KindGap      Kind = "gap"      // events from From to Received were lost before they were matched
 )
 
-// Match is a record of the topic Matches. A progress record has only Source,
-// Sender and Received, a gap only Source, From and Received.
+// Match is a record of the topic Matches. A clock has only Source, Times and
+// Received, a gap only Source, From and Received.
 type Match struct {
 	Kind     Kind
 	Source   int       // the partition of Events that it comes from
 	Sources  int       // how many partitions Events has
 	Sender   string    // the ingest process that received the event
-	Received time.Time // when
-	From     time.Time // of a gap; zero where nobody knows
-	Match    detect.Match
-	Rule     []byte // the definition of the match's rule, nil where it has none
+	Received time.Time // when; of a clock, the newest of its times
+
+	Times map[string]time.Time // of a clock, by sender: what it received before is matched
+	From  time.Time            // of a gap; zero where nobody knows
+	Match detect.Match
+	Rule  []byte // the definition of the match's rule, nil where it has none
 }
 
 // ShardsOf returns the virtual shards whose matches are in a partition of
@@ -49,14 +53,22 @@ func (m *Match) Record(partitions int) (stream.Record, error) {
 			{Key: headerVersion, Value: []byte(Version)},
 			{Key: headerKind, Value: []byte(m.Kind)},
 			{Key: headerSource, Value: fmt.Appendf(nil, "%d/%d", m.Source, m.Sources)},
-			{Key: headerSender, Value: []byte(m.Sender)},
 			{Key: headerReceived, Value: m.Received.UTC().AppendFormat(nil, time.RFC3339Nano)},
 		},
 	}
-	if m.Kind == KindGap {
-		r.Headers = append(r.Headers, stream.Header{Key: headerFrom, Value: m.From.UTC().AppendFormat(nil, time.RFC3339Nano)})
+	if m.Kind == KindMatch || m.Kind == KindProgress {
+		r.Headers = append(r.Headers, stream.Header{Key: headerSender, Value: []byte(m.Sender)})
 	}
-	if m.Kind == KindMatch {
+	switch m.Kind {
+	case KindClock:
+		value, err := json.Marshal(m.Times)
+		if err != nil {
+			return r, fmt.Errorf("encode a clock: %w", err)
+		}
+		r.Value = value
+	case KindGap:
+		r.Headers = append(r.Headers, stream.Header{Key: headerFrom, Value: m.From.UTC().AppendFormat(nil, time.RFC3339Nano)})
+	case KindMatch:
 		value, err := json.Marshal(&m.Match)
 		if err != nil {
 			return r, fmt.Errorf("encode a match of %s: %w", m.Match.Rule, err)
@@ -89,6 +101,9 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 	m.Received = received
 	switch m.Kind {
 	case KindProgress:
+		m.Times = map[string]time.Time{m.Sender: m.Received}
+	case KindClock:
+		return m, m.decodeTimes(r)
 	case KindGap:
 		if m.From, err = time.Parse(time.RFC3339Nano, string(r.Header(headerFrom))); err != nil {
 			return m, fmt.Errorf("header %s: %w", headerFrom, err)
@@ -102,6 +117,25 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 		return m, fmt.Errorf("header %s: unknown kind %q", headerKind, m.Kind)
 	}
 	return m, nil
+}
+
+// maxClock bounds the value of a clock, bytes.
+const maxClock = 1 << 20
+
+// decodeTimes reads the times of a clock. None is after the newest.
+func (m *Match) decodeTimes(r *stream.Record) error {
+	if len(r.Value) > maxClock {
+		return fmt.Errorf("clock: %d bytes, more than %d", len(r.Value), maxClock)
+	}
+	if err := json.Unmarshal(r.Value, &m.Times); err != nil {
+		return errors.New("clock: no times by sender")
+	}
+	for _, t := range m.Times {
+		if t.After(m.Received) {
+			return errors.New("clock: a time after the newest")
+		}
+	}
+	return nil
 }
 
 // parseSource reads "partition/partitions".

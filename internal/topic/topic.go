@@ -24,7 +24,7 @@ const (
 
 // Version is the schema version that this code writes, as "major.minor" in the
 // header "v". A reader takes any minor version of its major one.
-const Version = "1.0"
+const Version = "1.1"
 
 // Names of headers.
 const (

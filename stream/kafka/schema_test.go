@@ -134,7 +134,8 @@ func samples(t *testing.T, layout map[string]int) []sample {
 	heartbeat := topic.Event{Kind: topic.KindHeartbeat, Sender: "a/prod-1", Received: received}
 	found := detect.Match{Rule: "secret-read", Version: "1", Cluster: "prod-1", Key: detect.Key{{Name: "cluster", Value: "prod-1"}}}
 	match := topic.Match{Kind: topic.KindMatch, Source: 1, Sources: layout[topic.Events], Sender: "a/prod-1", Received: received, Match: found, Rule: []byte("{}")}
-	progress := topic.Match{Kind: topic.KindProgress, Source: 1, Sources: layout[topic.Events], Sender: "a/prod-1", Received: received}
+	clock := topic.Match{Kind: topic.KindClock, Source: 1, Sources: layout[topic.Events], Received: received, Times: map[string]time.Time{"a/prod-1": received}}
+	gap := topic.Match{Kind: topic.KindGap, Source: 1, Sources: layout[topic.Events], Received: received}
 	finding := detect.Finding{
 		Schema: detect.FindingSchema, ID: detect.FindingID{1}, Fingerprint: found.Fingerprint(), Rule: "secret-read", Severity: "high",
 		Key: found.Key, State: detect.StateOpen, Revision: 3, Count: 2, Events: []detect.EventRef{{AuditID: "a-1", Verb: "get"}},
@@ -154,8 +155,10 @@ func samples(t *testing.T, layout map[string]int) []sample {
 	}
 	r, err := match.Record(layout[topic.Matches])
 	add(topic.Matches, "match", r, err)
-	r, err = progress.Record(layout[topic.Matches])
-	add(topic.Matches, "progress", r, err)
+	r, err = clock.Record(layout[topic.Matches])
+	add(topic.Matches, "clock", r, err)
+	r, err = gap.Record(layout[topic.Matches])
+	add(topic.Matches, "gap", r, err)
 	r, err = topic.FindingRecord(&finding, layout[topic.Findings])
 	add(topic.Findings, "finding", r, err)
 	blind := topic.Blindness{Cluster: "prod-1", Hour: received.Truncate(time.Hour), Rule: "secret-read", Needs: audit.GapRequest, Source: 13, Evaluations: 2}
@@ -301,9 +304,14 @@ func decode(t *testing.T, r *kgo.Record, prefix string, layout map[string]int) s
 		if string(r.Value) != sampleEvent || headers["cluster"] != "prod-1" {
 			t.Errorf("an event of %q: %s", headers["cluster"], r.Value)
 		}
-	case "events.heartbeat", "matches.progress":
+	case "events.heartbeat", "matches.gap":
 		if len(r.Key)+len(r.Value) > 0 {
 			t.Errorf("a %s holds %q, %q", kind, r.Key, r.Value)
+		}
+	case "matches.clock":
+		var times map[string]time.Time
+		if err := json.Unmarshal(r.Value, &times); err != nil || times["a/prod-1"].Format(time.RFC3339Nano) != headers["received"] || len(r.Key) > 0 {
+			t.Errorf("a clock holds %q, %q: %v", r.Key, r.Value, err)
 		}
 	case "matches.match":
 		partition = k % 64 % n
