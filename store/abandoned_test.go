@@ -47,6 +47,8 @@ func TestAbandonedFindingsAreClosed(t *testing.T) {
 	elsewhere := one(5, func(f *detect.Finding) { f.Fingerprint[1] = 1 }) // another shard
 	later := one(6)
 	log := newFakeLog()
+	appendFinding(t, log, noon.Add(-time.Second), one(4)) // it was open once, in an insert of its own
+	h.consume(log, (*Store).WriteFindings)
 	for _, f := range []detect.Finding{held, lost, changed, done, elsewhere} {
 		appendFinding(t, log, noon, f)
 	}

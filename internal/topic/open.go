@@ -2,6 +2,7 @@ package topic
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -89,6 +90,8 @@ func (o *Open) record() (stream.Record, error) {
 	}, nil
 }
 
+var errGone = errors.New("what is open: no reason for which a rule is gone")
+
 // DecodeOpen decodes a record of Findings of KindOpen.
 func DecodeOpen(r *stream.Record) (Open, error) {
 	var o Open
@@ -103,6 +106,11 @@ func DecodeOpen(r *stream.Record) (Open, error) {
 	}
 	if o.Partitions < 1 || !slices.IsSortedFunc(o.Held, compare) {
 		return o, fmt.Errorf("what is open: %d partitions, or fingerprints out of order", o.Partitions)
+	}
+	for _, gone := range o.Gone {
+		if gone.Reason != detect.ReasonRuleRemoved && gone.Reason != detect.ReasonRuleChanged {
+			return o, errGone
+		}
 	}
 	return o, nil
 }

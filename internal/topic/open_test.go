@@ -94,6 +94,7 @@ func TestDecodeOpenRefuses(t *testing.T) {
 	f("a finding", "1.0", "", `{"partitions":1}`, nil)
 	f("no JSON", "1.0", "open", `{`, nil)
 	f("no partitions", "1.0", "open", `{}`, nil)
+	f("a reason of somebody's", "1.0", "open", `{"partitions":1,"gone":{"x":{"reason":"\u001b[2J"}}}`, nil)
 	f("out of order", "1.0", "open", `{"partitions":1,"held":["ff000000000000000000000000000000","00000000000000000000000000000000"]}`, nil)
 }
 
