@@ -44,8 +44,11 @@ func install(t *testing.T) *installation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- i.log.Consume(t.Context(), topic.Findings, "test", i.read) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = i.log.Consume(t.Context(), topic.Findings, "test", i.read) // what it reads is waited for
+	}()
 	t.Cleanup(func() {
 		if err := i.log.Close(); err != nil {
 			t.Error(err)
