@@ -10,8 +10,7 @@ import (
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
-// space watches the disk's free bytes. measure is the committer's; free and
-// the questions may be asked by all.
+// space watches the disk's free bytes. It is safe for concurrent use.
 type space struct {
 	fs    vfs.FS
 	dir   string

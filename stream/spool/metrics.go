@@ -19,7 +19,7 @@ type metrics struct {
 	refused  prometheus.Counter
 	failures prometheus.Counter
 
-	spooling, records, size, limit, oldest *prometheus.Desc
+	ready, spooling, records, size, limit, oldest *prometheus.Desc
 }
 
 func newMetrics(s *Spool) *metrics {
@@ -36,8 +36,9 @@ func newMetrics(s *Spool) *metrics {
 		spool:    s,
 		taken:    counters("taken_records_total", "Records that the spool made durable."),
 		drained:  counters("drained_records_total", "Records of the spool that were handed over to the brokers, copies included."),
-		refused:  counter("unavailable_total", "Appends that the spool refused because it was full or its disk failed."),
+		refused:  counter("unavailable_total", "Appends that the spool refused because it was full, or its disk was full or failed."),
 		failures: counter("drain_failures_total", "Times that the spool could not be drained for another reason than brokers that are away."),
+		ready:    gauge("ready", "Whether the spool can take records: 1, else 0: it is full, or its disk is full or fails."),
 		spooling: gauge("spooling", "Whether what is taken goes to the spool (1) or to the brokers (0)."),
 		records:  gauge("records", "Records of the spool that wait for the brokers.", "topic"),
 		size:     gauge("size_bytes", "Bytes of the records that wait for the brokers, compressed.", "topic"),
@@ -50,7 +51,7 @@ func newMetrics(s *Spool) *metrics {
 	}
 	m.Set = meter.Set{
 		Kept:  []prometheus.Collector{m.taken, m.drained, m.refused, m.failures},
-		Asked: []*prometheus.Desc{m.spooling, m.records, m.size, m.limit, m.oldest},
+		Asked: []*prometheus.Desc{m.ready, m.spooling, m.records, m.size, m.limit, m.oldest},
 		Ask:   m.ask,
 	}
 	return m
@@ -58,7 +59,11 @@ func newMetrics(s *Spool) *metrics {
 
 // ask tells how things stand.
 func (m *metrics) ask(gauge meter.Gauge) {
-	spooling := 0.0
+	ready, spooling := 1.0, 0.0
+	if m.spool.Healthy() != nil {
+		ready = 0
+	}
+	gauge(m.ready, ready)
 	if _, ok := m.spool.Spooling(); ok {
 		spooling = 1
 	}

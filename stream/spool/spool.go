@@ -164,6 +164,9 @@ func (s *Spool) begin(ctx context.Context) error {
 		}
 		s.logger.Warn("events of an outage are in the spool: they are handed over before others", "dir", s.config.Dir, "records", records, "since", s.since)
 	}
+	if err := s.Healthy(); err != nil {
+		s.logger.Error("the spool cannot take records: make room before the brokers are away", "dir", s.config.Dir, "error", err)
+	}
 	s.work.Go(func() { s.watch(work) })
 	return nil
 }
@@ -219,8 +222,8 @@ func (s *Spool) keep(ctx context.Context, topic string, records []stream.Record,
 		return false, err
 	}
 	defer s.gate.Release(1)
-	if !s.spools(begin) {
-		return false, nil
+	if spools, err := s.spools(begin); !spools {
+		return false, err
 	}
 	if err := s.disk.Append(ctx, topic, records); err != nil {
 		s.metrics.refused.Inc()
@@ -230,16 +233,20 @@ func (s *Spool) keep(ctx context.Context, topic string, records []stream.Record,
 	return true, nil
 }
 
-// spools reports whether it is spooling, after it has begun to if it is to and
-// the disk can.
-func (s *Spool) spools(begin bool) bool {
+// spools reports whether it is spooling, after it has begun to if it is to. An
+// error says why it cannot begin.
+func (s *Spool) spools(begin bool) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.since.IsZero() && begin && s.disk.Healthy() == nil {
+	if s.since.IsZero() && begin {
+		if err := s.disk.Healthy(); err != nil {
+			s.metrics.refused.Inc()
+			return false, err
+		}
 		s.since = s.clock()
 		s.logger.Warn("the brokers have been away for too long: events are spooled", "dir", s.config.Dir, "after", s.config.After)
 	}
-	return !s.since.IsZero()
+	return !s.since.IsZero(), nil
 }
 
 // Spooling returns since when it is spooling; false if it is not.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/klaxon-dev/klaxon/stream"
 )
@@ -156,6 +157,67 @@ func TestFull(t *testing.T) {
 	l.direct()
 	l.begin()
 	l.taken("again")
+}
+
+// A spool on a full disk refuses, says and counts it, and takes over once there is
+// room, whoever made it.
+func TestFullDisk(t *testing.T) {
+	disk := &fullDisk{FS: vfs.NewMem()}
+	registry := prometheus.NewRegistry()
+	disk.full.Store(true)
+	l := newLab(t, func(_ *Config, o *Options) { o.FS, o.Registerer = disk, registry })
+	l.brokers.are(true)
+	_ = l.append("first")
+	l.clock.move(l.spool.config.After)
+	err := l.append("first")
+	if !errors.Is(err, stream.ErrUnavailable) || !strings.Contains(err.Error(), "the spool: 104857600 bytes of the disk are free") {
+		t.Errorf("refused with: %v", err)
+	}
+	want := func(name string, want float64) {
+		t.Helper()
+		if got := value(t, registry, name); got != want {
+			t.Errorf("%s is %g, want %g", name, got, want)
+		}
+	}
+	want("klaxon_spool_unavailable_total", 1)
+	want("klaxon_spool_ready", 0)
+	disk.full.Store(false)
+	want("klaxon_spool_ready", 1)
+	l.taken("second")
+	if _, ok := l.spool.Spooling(); !ok {
+		t.Error("it is not spooling")
+	}
+}
+
+// value returns that of a metric without labels.
+func value(t *testing.T, from prometheus.Gatherer, name string) float64 {
+	t.Helper()
+	families, err := from.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+// fullDisk has a GiB free, or while it is full a tenth of that: room for positions, not for
+// records.
+type fullDisk struct {
+	vfs.FS
+	full atomic.Bool
+}
+
+func (d *fullDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	usage := vfs.DiskUsage{TotalBytes: 10 << 30, AvailBytes: 1 << 30}
+	if d.full.Load() {
+		usage.AvailBytes = 100 << 20
+	}
+	return usage, nil
 }
 
 // noise returns n bytes that do not compress.
