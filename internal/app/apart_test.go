@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,4 +197,48 @@ func TestRulesReachProcessesApart(t *testing.T) {
 	reload("old", 2)
 	i.get(48)
 	i.want("it is removed from them", 48)
+}
+
+// What Prometheus hears of a process on Kafka: how far it is behind, how often its
+// group met anew, what waits for the brokers.
+func TestMetricsOfTheLog(t *testing.T) {
+	i := install(t)
+	_, first, _ := i.process(RoleMatch, "x", 2)
+	sample := func(name, label string) (value float64, found bool) {
+		t.Helper()
+		families, err := first.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				if family.GetName() == name && strings.Contains(fmt.Sprint(m.GetLabel()), label) {
+					value, found = value+m.GetGauge().GetValue()+m.GetCounter().GetValue(), true
+				}
+			}
+		}
+		return value, found
+	}
+	until := func(what, name, label string, right func(float64) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			value, found := sample(name, label)
+			if found && right(value) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %s is %v (there: %t)", what, name, value, found)
+			}
+		}
+	}
+	one := func(v float64) bool { return v == 1 }
+	none := func(v float64) bool { return v == 0 }
+	until("the group has met", "klaxon_log_rebalances_total", `"match"`, one)
+	i.get(5)
+	until("five are matched", "klaxon_match_events_total", "", func(v float64) bool { return v == 5 })
+	until("nothing is behind", "klaxon_log_lag_records", `"match"`, none)
+	until("nothing waits", "klaxon_log_lag_seconds", `"match"`, none)
+	until("nothing is in flight", "klaxon_log_in_flight_bytes", "", none)
+	_, _, _ = i.process(RoleMatch, "x", 2)
+	until("another has come", "klaxon_log_rebalances_total", `"match"`, func(v float64) bool { return v > 1 })
 }
