@@ -33,8 +33,8 @@ func (s *Store) WriteDeadLetters(ctx context.Context, claim stream.Claim) error 
 		setAside: func(_ context.Context, w *replacingWriter[letterRow], bad []unfit) error {
 			for _, u := range bad {
 				s.metrics.setAside.WithLabelValues(w.topic, u.reason).Inc()
-				w.logger.Error("a dead letter cannot be stored: it is in the log alone", "offset", u.record.Offset, "reason", u.reason)
 			}
+			s.sayUnfit(w.logger, "dead letters cannot be stored: they are in the log alone", w.topic, bad)
 			return nil
 		},
 	}.consume(ctx, s, claim)

@@ -13,10 +13,11 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/klaxon-dev/klaxon/internal/seldom"
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
-// DeadLetter keeps a record that cannot be stored, with a short code as the
+// DeadLetter is safe for concurrent use. It keeps a record that cannot be stored, with a short code as the
 // reason. After an error it is called again until it succeeds: nothing after the
 // record is stored before. It may get the same record more than once.
 type DeadLetter func(ctx context.Context, r stream.Record, reason string) error
@@ -42,6 +43,7 @@ type Store struct {
 	clock      func() time.Time
 	deadLetter DeadLetter
 	metrics    *metrics
+	seldom     *seldom.Gate[unfitOf]
 
 	// Searches have connections of their own: they never hold all of a writer's.
 	writes, reads driver.Conn
@@ -77,6 +79,7 @@ func Open(ctx context.Context, connection *clickhouse.Options, opts Options) (*S
 		clock:      opts.Clock,
 		deadLetter: opts.DeadLetter,
 		metrics:    m,
+		seldom:     seldom.NewGate[unfitOf](opts.Clock),
 	}
 	if err := s.connect(ctx, connection, opts.Await); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -20,8 +20,9 @@ func deadLetters(log stream.Producer, sealer *ingest.Sealer) store.DeadLetter {
 			letter.Cluster, letter.Sender, letter.Received = e.Cluster, e.Sender, e.Received
 		}
 		err := appendLetter(ctx, log, sealer, &letter, r.Value)
-		if errors.Is(err, stream.ErrTooLarge) { // by the few bytes that sealing adds: Length says that it is cut
-			err = appendLetter(ctx, log, sealer, &letter, r.Value[:len(r.Value)/2])
+		for text := r.Value; errors.Is(err, stream.ErrTooLarge) && len(text) > 0; { // Length says that it is cut
+			text = text[:len(text)/2]
+			err = appendLetter(ctx, log, sealer, &letter, text)
 		}
 		return err
 	}

@@ -37,7 +37,7 @@ var layers = map[string][]string{
 
 	"ingest":       {"audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
 	"ingest/tail":  {"ingest", "audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/secretfile", "internal/seldom", "internal/datadir"},
-	"store":        {"audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/query", "internal/secretfile"},
+	"store":        {"audit", "detect", "rules", "rules/internal/yamlnode", "stream", "internal/topic", "internal/query", "internal/secretfile", "internal/seldom"},
 	"store/engine": {"store/engine/internal/chdb", "store/engine/internal/front", "internal/secretfile"},
 	"web/api":      {"audit", "detect", "rules", "rules/internal/yamlnode", "internal/query", "internal/output", "internal/secretfile", "internal/seldom"},
 }

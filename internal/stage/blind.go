@@ -24,6 +24,9 @@ const (
 	// events; others have the hour of receipt. So what is counted is bounded by
 	// clusters, rules and resources.
 	maxBlindHours = 8192
+	// maxBlindCounts is how many counts one segment may have: what strangers make up
+	// beyond it is counted without its cluster and resource.
+	maxBlindCounts = 4 * maxBlindHours
 	// maxBlindAge is how long before its receipt an event is counted in its hour.
 	maxBlindAge = 365 * 24 * time.Hour
 )
@@ -72,6 +75,9 @@ func (b *blindCounts) add(offset int64, cluster audit.ClusterID, rule rules.Rule
 	odd := e.StageTime.After(received) || e.StageTime.Before(received.Add(-maxBlindAge))
 	if _, known := b.counts[s]; odd || !known && len(b.counts) >= maxBlindHours {
 		s.hour = hour(received)
+	}
+	if _, known := b.counts[s]; !known && len(b.counts) >= maxBlindCounts {
+		s.cluster, s.resource = "", ""
 	}
 	b.counts[s]++
 	b.changed[s] = struct{}{}

@@ -13,13 +13,13 @@ import (
 // without it: it is gone.
 const silence = 5 * time.Minute
 
-// clock is how far the senders' time has come, by sender: the received time of
-// the newest record in each partition of Events, zero where none was heard of.
-type clock map[string][]time.Time
-
 // maxSenders bounds those whose time is known: one for each credential at each
 // process that takes events. Others hold no time up.
 const maxSenders = 2048
+
+// clock is how far the senders' time has come, by sender: the received time of
+// the newest record in each partition of Events, zero where none was heard of.
+type clock map[string][]time.Time
 
 // heard takes a clock of one source and returns the watermark: the least time that
 // a living sender has come to in any partition, less the allowed lateness. A

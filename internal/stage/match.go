@@ -19,11 +19,13 @@ import (
 
 // Matching is the first stage: it matches events against rules.
 type Matching struct {
-	set     atomic.Pointer[rules.Set]
-	out     appender
-	logger  *slog.Logger
-	metrics *matchMetrics
-	noisy   *noisy
+	set      atomic.Pointer[rules.Set]
+	out      appender
+	bad      *bad
+	clusters labels
+	logger   *slog.Logger
+	metrics  *matchMetrics
+	noisy    *noisy
 }
 
 type matchMetrics struct {
@@ -58,6 +60,7 @@ func NewMatching(set *rules.Set, log stream.Producer, logger *slog.Logger, reg p
 	reg.MustRegister(m.events, m.broken, m.lost, m.matches, m.outcomes, m.excepted, m.blind, m.retries, noisy.share)
 	s := &Matching{
 		logger:  logger,
+		bad:     newBad(logger),
 		metrics: m,
 		noisy:   noisy,
 		out: appender{log: log, logger: logger, backoffs: defaultBackoffs,
@@ -169,7 +172,7 @@ func (b *matchBatch) match(records []stream.Record) ([]stream.Record, error) {
 		}
 		if err != nil {
 			b.stage.metrics.broken.Inc()
-			b.stage.logger.Error("a record of the log is no event", "partition", b.source, "offset", offset, "error", err)
+			b.stage.bad.say(topic.Events, &records[i], err)
 			continue
 		}
 		for j := range b.matches {
@@ -232,7 +235,7 @@ func (b *matchBatch) count(cluster audit.ClusterID) {
 	for _, n := range b.matcher.Notes() {
 		m.outcomes.WithLabelValues(string(n.Rule), string(n.Outcome)).Inc()
 		if n.Outcome == detect.OutcomeBlind {
-			m.blind.WithLabelValues(string(n.Rule), string(cluster), b.event.KnownResource(), string(b.event.Gap())).Inc()
+			m.blind.WithLabelValues(string(n.Rule), b.stage.clusters.of(string(cluster)), b.event.KnownResource(), string(b.event.Gap())).Inc()
 		}
 		if n.Outcome == detect.OutcomeExcepted {
 			m.excepted.WithLabelValues(string(n.Rule), n.Exception).Inc()

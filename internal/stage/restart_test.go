@@ -40,7 +40,14 @@ type memoryLog struct {
 
 var errDied = errors.New("the process died")
 
-func (l *memoryLog) Partitions(string) int { return 1 }
+func (l *memoryLog) Partitions(name string) int {
+	if name == topic.Events && len(l.records) > 0 {
+		if m, err := topic.DecodeMatch(&l.records[0]); err == nil { // as its records say
+			return m.Sources
+		}
+	}
+	return 1
+}
 
 func (l *memoryLog) Append(_ context.Context, name string, records []stream.Record) error {
 	if name == topic.Blind {
@@ -267,7 +274,7 @@ func TestStartAbandonsWhatNobodyHolds(t *testing.T) {
 		t.Helper()
 		l := &memoryLog{rng: rand.New(rand.NewPCG(1, 1)), plain: plain}
 		l.fill(t, before.Rules[0], 2_000)
-		l.add(t, &topic.Match{Kind: topic.KindProgress, Sources: 2, Sender: "a"})
+		l.add(t, &topic.Match{Kind: topic.KindProgress, Sources: 2, Sender: "a", Received: time.Unix(1, 0)})
 		l.consumed(t, before)
 		_, _, why := l.abandoned(t)
 		if len(why) > 0 {

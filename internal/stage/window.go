@@ -26,6 +26,7 @@ type Windowing struct {
 	apart   time.Duration
 	limits  detect.Limits
 	out     appender
+	bad     *bad
 	logger  *slog.Logger
 	said    *seldom.Gate[rules.RuleID]
 	metrics *windowMetrics
@@ -68,6 +69,7 @@ func NewWindowing(set *rules.Set, apart time.Duration, limits detect.Limits, log
 	s := &Windowing{
 		apart:   apart,
 		limits:  limits,
+		bad:     newBad(logger),
 		logger:  logger,
 		said:    seldom.NewGate[rules.RuleID](time.Now),
 		metrics: m,
@@ -212,13 +214,13 @@ func (r *windowRun) take(ctx context.Context, records []stream.Record) error {
 	}
 	for i := range records {
 		before := len(r.said)
-		m, err := topic.DecodeMatch(&records[i])
+		m, err := r.decode(&records[i])
 		switch {
 		case errors.Is(err, topic.ErrVersion):
 			return fmt.Errorf("record %d of %s: %w", records[i].Offset, topic.Matches, err)
 		case err != nil:
 			r.stage.metrics.dropped.WithLabelValues("undecodable").Inc()
-			r.stage.logger.Error("a record of the log is no match", "offset", records[i].Offset, "error", err)
+			r.stage.bad.say(topic.Matches, &records[i], err)
 		case m.Kind == topic.KindClock, m.Kind == topic.KindProgress:
 			if mark := r.clock.heard(&m); records[i].Offset >= r.horizon {
 				r.said = r.windows.Advance(mark, r.said)
@@ -276,6 +278,29 @@ func (r *windowRun) learn(m *topic.Match) {
 	default:
 		r.stage.logger.Info("matches are of a rule that the rule files of this process do not hold, or not so: they are gathered as they say", "rule", id)
 	}
+}
+
+// decode decodes a record that a matching stage may have written here.
+func (r *windowRun) decode(record *stream.Record) (topic.Match, error) {
+	m, err := topic.DecodeMatch(record)
+	switch {
+	case err != nil:
+	case m.Sources != r.stage.out.log.Partitions(topic.Events):
+		err = errSources
+	case m.Kind == topic.KindMatch && !r.mine(&m.Match):
+		err = errElsewhere
+	}
+	return m, err
+}
+
+var (
+	errSources   = errors.New("the topic of events has another number of partitions")
+	errElsewhere = errors.New("a match that belongs to another partition")
+)
+
+// mine reports whether a match belongs to the partition.
+func (r *windowRun) mine(m *detect.Match) bool {
+	return m.Fingerprint().Shard()%r.stage.out.log.Partitions(topic.Matches) == r.claim.Partition()
 }
 
 // announcedAtOnce bounds the findings that are in memory with all that they list:

@@ -41,13 +41,16 @@ func (b *Blindness) Record(partitions int) (stream.Record, error) {
 	}, nil
 }
 
+// maxBlindness bounds the value of a record of Blind, bytes.
+const maxBlindness = 64 << 10
+
 // DecodeBlindness decodes a record of Blind.
 func DecodeBlindness(r *stream.Record) (Blindness, error) {
 	var b Blindness
 	if err := checkVersion(r); err != nil {
 		return b, err
 	}
-	if err := json.Unmarshal(r.Value, &b); err != nil {
+	if err := decode(r, maxBlindness, &b); err != nil {
 		return b, fmt.Errorf("blindness: %w", err)
 	}
 	if b.Source < 0 || b.Source >= maxSources || b.Segment < 0 || b.Until < 0 || b.Evaluations < 0 {

@@ -85,18 +85,29 @@ func (d *DeadLetter) Record(partitions int) stream.Record {
 	return r
 }
 
+// maxReason and maxKeyID bound what a letter says of itself, bytes.
+const (
+	maxReason = 64
+	maxKeyID  = 64
+)
+
 // DecodeDeadLetter decodes a record of DeadLetters. Sealed shares r's memory.
 // Records of older versions lack offset, fault, kept, key and id: those are zero.
 func DecodeDeadLetter(r *stream.Record) (DeadLetter, error) {
-	d := DeadLetter{
-		Reason:  string(r.Header(headerReason)),
-		Cluster: audit.ClusterID(r.Header(headerCluster)),
-		Sender:  string(r.Header(headerSender)),
-		KeyID:   string(r.Header(headerKey)),
-		Sealed:  r.Value,
-	}
+	d := DeadLetter{Sealed: r.Value}
 	if err := checkVersion(r); err != nil {
 		return d, err
+	}
+	var err error
+	if d.Cluster, err = clusterOf(r); err != nil {
+		return d, err
+	}
+	if d.Sender, err = senderOf(r); err != nil {
+		return d, err
+	}
+	d.Reason, d.KeyID = string(r.Header(headerReason)), string(r.Header(headerKey))
+	if len(d.Reason) > maxReason || len(d.KeyID) > maxKeyID {
+		return d, fmt.Errorf("headers %s and %s: %d and %d bytes, more than %d and %d", headerReason, headerKey, len(d.Reason), len(d.KeyID), maxReason, maxKeyID)
 	}
 	if name := r.Header(headerID); name != nil {
 		if len(name) != len(d.Name) {
@@ -104,9 +115,8 @@ func DecodeDeadLetter(r *stream.Record) (DeadLetter, error) {
 		}
 		d.Name = LetterID(name)
 	}
-	var err error
-	if d.Received, err = time.Parse(time.RFC3339Nano, string(r.Header(headerReceived))); err != nil {
-		return d, fmt.Errorf("header %s: %w", headerReceived, err)
+	if d.Received, err = timeOf(r, headerReceived); err != nil {
+		return d, err
 	}
 	for _, n := range []struct {
 		key      string
@@ -120,7 +130,7 @@ func DecodeDeadLetter(r *stream.Record) (DeadLetter, error) {
 			continue
 		}
 		if *n.into, err = strconv.ParseInt(string(text), 10, 64); err != nil {
-			return d, fmt.Errorf("header %s: %w", n.key, err)
+			return d, fmt.Errorf("header %s: no number", n.key)
 		}
 	}
 	return d, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/klaxon-dev/klaxon/detect"
+	"github.com/klaxon-dev/klaxon/rules"
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
@@ -36,11 +37,39 @@ func DecodeFinding(r *stream.Record) (detect.Finding, error) {
 	if err := checkVersion(r); err != nil {
 		return f, err
 	}
-	if err := json.Unmarshal(r.Value, &f); err != nil {
+	if err := countListed(r); err != nil {
+		return f, fmt.Errorf("finding: %w", err)
+	}
+	if err := decode(r, maxFinding, &f); err != nil {
 		return f, fmt.Errorf("finding: %w", err)
 	}
 	if f.Schema != detect.FindingSchema {
-		return f, fmt.Errorf("finding: schema %q, want %q", f.Schema, detect.FindingSchema)
+		return f, fmt.Errorf("finding: another schema than %s", detect.FindingSchema)
+	}
+	if rules.Severity(f.Severity).Rank() < 0 {
+		return f, errSeverity
 	}
 	return f, nil
 }
+
+// countListed refuses a finding that lists too much, where that would take memory:
+// an event of two bytes takes hundreds there.
+func countListed(r *stream.Record) error {
+	const small = 64 << 10
+	if len(r.Value) <= small {
+		return nil
+	}
+	var listed struct {
+		Events []struct{} `json:"events"`
+	}
+	if err := decode(r, maxFinding, &listed); err != nil {
+		return err
+	}
+	if n := len(listed.Events); n > detect.MaxListed {
+		return fmt.Errorf("it lists %d events, more than %d", n, detect.MaxListed)
+	}
+	return nil
+}
+
+// maxFinding bounds the value of a finding, bytes: what it lists is cut.
+const maxFinding = 4 << 20

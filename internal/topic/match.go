@@ -89,32 +89,33 @@ func DecodeMatch(r *stream.Record) (Match, error) {
 	if err := checkVersion(r); err != nil {
 		return m, err
 	}
-	received, err := time.Parse(time.RFC3339Nano, string(r.Header(headerReceived)))
-	if err != nil {
-		return m, fmt.Errorf("header %s: %w", headerReceived, err)
+	var err error
+	if m.Received, err = receivedOf(r); err != nil {
+		return m, err
 	}
-	m.Kind = Kind(r.Header(headerKind))
 	if m.Source, m.Sources, err = parseSource(string(r.Header(headerSource))); err != nil {
 		return m, err
 	}
-	m.Sender = string(r.Header(headerSender))
-	m.Received = received
-	switch m.Kind {
+	if m.Sender, err = senderOf(r); err != nil {
+		return m, err
+	}
+	switch m.Kind = KindOf(r); m.Kind {
 	case KindProgress:
 		m.Times = map[string]time.Time{m.Sender: m.Received}
 	case KindClock:
 		return m, m.decodeTimes(r)
 	case KindGap:
-		if m.From, err = time.Parse(time.RFC3339Nano, string(r.Header(headerFrom))); err != nil {
-			return m, fmt.Errorf("header %s: %w", headerFrom, err)
+		if m.From, err = timeOf(r, headerFrom); err != nil {
+			return m, err
 		}
 	case KindMatch:
-		if err := json.Unmarshal(r.Value, &m.Match); err != nil {
+		if err := decode(r, maxMatch, &m.Match); err != nil {
 			return m, fmt.Errorf("match: %w", err)
 		}
 		m.Rule = r.Header(headerRule)
+		return m, m.check()
 	default:
-		return m, fmt.Errorf("header %s: unknown kind %q", headerKind, m.Kind)
+		return m, errKind
 	}
 	return m, nil
 }
@@ -124,16 +125,34 @@ const maxClock = 1 << 20
 
 // decodeTimes reads the times of a clock. None is after the newest.
 func (m *Match) decodeTimes(r *stream.Record) error {
-	if len(r.Value) > maxClock {
-		return fmt.Errorf("clock: %d bytes, more than %d", len(r.Value), maxClock)
+	if err := decode(r, maxClock, &m.Times); err != nil {
+		return fmt.Errorf("clock: %w", err)
 	}
-	if err := json.Unmarshal(r.Value, &m.Times); err != nil {
-		return errors.New("clock: no times by sender")
-	}
-	for _, t := range m.Times {
-		if t.After(m.Received) {
-			return errors.New("clock: a time after the newest")
+	for sender, t := range m.Times {
+		switch {
+		case len(sender) > maxSender:
+			return fmt.Errorf("clock: a sender of %d bytes, more than %d", len(sender), maxSender)
+		case t.Before(time.Unix(0, 0)):
+			return errors.New("clock: a time before 1970")
+		case t.After(m.Received):
+			m.Times[sender] = m.Received
 		}
+	}
+	return nil
+}
+
+// maxMatch bounds the value of a match, bytes: what it says of an event is cut.
+const maxMatch = 256 << 10
+
+var errSeverity = errors.New("there is no such severity")
+
+// check refuses a match that no matching stage makes.
+func (m *Match) check() error {
+	switch {
+	case m.Match.Severity != "" && m.Match.Severity.Rank() < 0:
+		return errSeverity
+	case m.Match.Event.Time.After(m.Received.Add(detect.MaxClockSkew)):
+		return errors.New("match: its event is of after its receipt")
 	}
 	return nil
 }
@@ -144,7 +163,7 @@ func parseSource(text string) (source, sources int, err error) {
 	source, err1 := strconv.Atoi(first)
 	sources, err2 := strconv.Atoi(second)
 	if err1 != nil || err2 != nil || source < 0 || source >= sources || sources > maxSources {
-		return 0, 0, fmt.Errorf("header %s: %q is not a partition and a number of partitions", headerSource, text)
+		return 0, 0, fmt.Errorf("header %s: no partition and number of partitions", headerSource)
 	}
 	return source, sources, nil
 }

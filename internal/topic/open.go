@@ -18,6 +18,10 @@ const KindOpen Kind = "open"
 // maxOpen is how many fingerprints one Open lists.
 const maxOpen = 10_000
 
+// maxOpenBytes bounds the value of an Open: what it lists, and the rules that are
+// gone.
+const maxOpenBytes = 4 << 20
+
 // Open says which findings a windowing stage holds as it has come to the end of
 // its log: of those that were announced before and that it is about, the others
 // will never be closed by anybody.
@@ -98,10 +102,10 @@ func DecodeOpen(r *stream.Record) (Open, error) {
 	if err := checkVersion(r); err != nil {
 		return o, err
 	}
-	if kind := KindOf(r); kind != KindOpen {
-		return o, fmt.Errorf("header %s: unknown kind %q", headerKind, kind)
+	if KindOf(r) != KindOpen {
+		return o, errKind
 	}
-	if err := json.Unmarshal(r.Value, &o); err != nil {
+	if err := decode(r, maxOpenBytes, &o); err != nil {
 		return o, fmt.Errorf("what is open: %w", err)
 	}
 	if o.Partitions < 1 || !slices.IsSortedFunc(o.Held, compare) {

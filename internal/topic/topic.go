@@ -6,8 +6,6 @@ package topic
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/klaxon-dev/klaxon/audit"
@@ -38,9 +36,6 @@ const (
 	headerRule     = "rule"
 )
 
-// ErrVersion is the cause of a decoding that met a newer major version.
-var ErrVersion = errors.New("the record was written by a newer klaxon")
-
 // Kind tells the records of one topic apart.
 type Kind string
 
@@ -49,6 +44,9 @@ const (
 	KindEvent     Kind = "event"
 	KindHeartbeat Kind = "heartbeat" // the source has handed over all that it received before Received
 )
+
+// errKind is the error of a record whose kind does not belong to its topic.
+var errKind = errors.New("header " + headerKind + ": no kind of this topic")
 
 // KindOf returns the kind of a record, "" where it has none.
 func KindOf(r *stream.Record) Kind { return Kind(r.Header(headerKind)) }
@@ -93,46 +91,33 @@ func (e *Event) RecordUnder(headers []stream.Header, partitions int) stream.Reco
 	return r
 }
 
-// DecodeEvent decodes a record of Events. Item shares r's memory.
+// DecodeEvent decodes a record of Events. Item shares r's memory. What says that it
+// was received after the log took it was received at most a minute later.
 func DecodeEvent(r *stream.Record) (Event, error) {
 	var e Event
 	if err := checkVersion(r); err != nil {
 		return e, err
 	}
-	received, err := time.Parse(time.RFC3339Nano, string(r.Header(headerReceived)))
-	if err != nil {
-		return e, fmt.Errorf("header %s: %w", headerReceived, err)
+	var err error
+	if e.Received, err = receivedOf(r); err != nil {
+		return e, err
 	}
-	e.Kind = Kind(r.Header(headerKind))
-	e.Sender = string(r.Header(headerSender))
-	e.Received = received
-	switch e.Kind {
+	if e.Sender, err = senderOf(r); err != nil {
+		return e, err
+	}
+	switch e.Kind = KindOf(r); e.Kind {
 	case KindHeartbeat:
 	case KindEvent:
 		if len(r.Key) != len(e.ID) {
 			return e, fmt.Errorf("key: %d bytes, want an event id of %d", len(r.Key), len(e.ID))
 		}
+		if e.Cluster, err = clusterOf(r); err != nil {
+			return e, err
+		}
 		copy(e.ID[:], r.Key)
-		e.Cluster = audit.ClusterID(r.Header(headerCluster))
 		e.Item = r.Value
 	default:
-		return e, fmt.Errorf("header %s: unknown kind %q", headerKind, e.Kind)
+		return e, errKind
 	}
 	return e, nil
-}
-
-func checkVersion(r *stream.Record) error {
-	v := string(r.Header(headerVersion))
-	if v == Version {
-		return nil
-	}
-	first, second, ok := strings.Cut(v, ".")
-	major, err := strconv.ParseUint(first, 10, 16)
-	if _, err2 := strconv.ParseUint(second, 10, 16); !ok || err != nil || err2 != nil {
-		return fmt.Errorf("header %s: %q is not a schema version", headerVersion, v)
-	}
-	if major > 1 {
-		return fmt.Errorf("%w: schema %s, this one reads 1.x: upgrade it", ErrVersion, v)
-	}
-	return nil
 }
