@@ -37,13 +37,20 @@ type placed struct {
 // holding moves to the block that holds the offset, or the first after it; false
 // if there is none.
 func (b *blocks) holding(offset int64) (placed, bool, error) {
-	if b.it.SeekLT(blockKey(b.partition.records, offset+1)) {
+	switch {
+	case b.it.SeekLT(blockKey(b.partition.records, offset+1)):
 		at, ok, err := b.here()
 		if err != nil || ok && at.end.offset > offset {
 			return at, ok, err
 		}
 		b.it.Next()
-	} else {
+	case b.it.Error() != nil: // of the block that follows, maybe
+		b.it.SeekGE(blockKey(b.partition.records, offset))
+		if at, ok, err := b.here(); err != nil || ok && at.start.offset == offset {
+			return at, ok, err
+		}
+		return placed{}, false, fmt.Errorf("read %s/%d around %d: %w", b.partition.topic.name, b.partition.index, offset, errCorrupt)
+	default:
 		b.it.First()
 	}
 	return b.here()
