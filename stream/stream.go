@@ -11,7 +11,9 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // ErrUnavailable is the cause of an Append that failed because the log cannot
@@ -149,13 +151,28 @@ type Position struct {
 	// room they go all the same, as an alarm: the records that would be refused
 	// for their sake might be the ones that end the need for them.
 	Replay int64
-	// Metadata is the group's own note, at most MaxMetadataBytes: which range is being
-	// inserted, what a replay starts with.
+	// Metadata is the group's own note, text of at most MaxMetadataBytes in UTF-8:
+	// which range is being inserted, what a replay starts with.
 	Metadata string
 }
 
 // Horizon returns the first record that the group may still read.
 func (p Position) Horizon() int64 { return p.Offset - p.Replay }
+
+// Check returns why p cannot be a position of a partition that ends at end.
+func (p Position) Check(end int64) error {
+	switch {
+	case p.Offset < 0 || p.Offset > end:
+		return fmt.Errorf("offset %d is not between 0 and the end, %d", p.Offset, end)
+	case p.Replay < 0 || p.Replay > p.Offset:
+		return fmt.Errorf("a replay of %d records before offset %d cannot be", p.Replay, p.Offset)
+	case len(p.Metadata) > MaxMetadataBytes:
+		return fmt.Errorf("%d bytes of metadata, more than %d", len(p.Metadata), MaxMetadataBytes)
+	case !utf8.ValidString(p.Metadata):
+		return errors.New("the metadata are not UTF-8")
+	}
+	return nil
+}
 
 // Log is a producer and a consumer that close together.
 type Log interface {

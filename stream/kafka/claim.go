@@ -172,7 +172,7 @@ func (c *claim) Commit(ctx context.Context, p stream.Position) error {
 }
 
 func (c *claim) commit(ctx context.Context, p stream.Position) error {
-	if err := checkPosition(p, c.End()); err != nil {
+	if err := p.Check(c.End()); err != nil {
 		return err
 	}
 	c.mu.Lock()

@@ -14,10 +14,25 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	streamtest.Run(t, func(t *testing.T, c streamtest.Config) func() stream.Log {
-		l := newLab(t, shared.Cluster(t), c.Topics)
+	streamtest.Run(t, func(t *testing.T, c streamtest.Config) streamtest.Place {
+		cluster := shared.Cluster(t)
+		if c.Alone {
+			cluster = kafkatest.Start(t, 1)
+		}
+		l := newLab(t, cluster, c.Topics)
 		l.config.MaxRecordBytes = c.MaxRecordBytes
-		return func() stream.Log { return l.open() }
+		l.config.MaxInFlightBytes = c.MaxInFlightBytes
+		return streamtest.Place{
+			Open: func() stream.Log { return l.open() },
+			Remove: func(_ stream.Log, partition int, before int64) {
+				cluster.DeleteRecords(t, l.config.Topic("events"), partition, before)
+			},
+			Damage: func(value []byte) { cluster.Damage(t, value) },
+			Stall: func() func() {
+				cluster.Pause(t, 1)
+				return func() { cluster.Resume(t, 1) }
+			},
+		}
 	})
 }
 

@@ -39,16 +39,3 @@ func decodePosition(offset int64, text string) (stream.Position, error) {
 	p.Replay, p.Metadata = replay, metadata
 	return p, nil
 }
-
-// checkPosition refuses a position that cannot be.
-func checkPosition(p stream.Position, end int64) error {
-	switch {
-	case p.Offset < 0 || p.Offset > end:
-		return fmt.Errorf("offset %d is not between 0 and the end, %d", p.Offset, end)
-	case p.Replay < 0 || p.Replay > p.Offset:
-		return fmt.Errorf("a replay of %d records before offset %d cannot be", p.Replay, p.Offset)
-	case len(p.Metadata) > stream.MaxMetadataBytes:
-		return fmt.Errorf("%d bytes of metadata, more than %d", len(p.Metadata), stream.MaxMetadataBytes)
-	}
-	return nil
-}

@@ -65,10 +65,6 @@ func (c *claim) Commit(ctx context.Context, p stream.Position) error {
 		return err
 	}
 	defer c.log.calls.Done()
-	if p.Offset < 0 || p.Replay < 0 || p.Replay > p.Offset || len(p.Metadata) > maxMetadataBytes {
-		return fmt.Errorf("position %d with a replay of %d and %d bytes of metadata: want 0 or more, at most the position, and at most %d",
-			p.Offset, p.Replay, len(p.Metadata), maxMetadataBytes)
-	}
 	o := &positionOp{log: c.log, partition: c.partition, group: c.group, member: c.member, position: p}
 	if err := c.log.submit(ctx, o, func() {}); err != nil {
 		return fmt.Errorf("commit %s/%d: %w", c.partition.topic.name, c.partition.index, err)

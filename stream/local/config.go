@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"regexp"
 	"time"
-
-	"github.com/klaxon-dev/klaxon/stream"
 )
 
 // Bounds that configuration and records are held to.
 const (
-	maxPartitions    = 1024
-	maxRecordLimit   = 512 << 20
-	maxMetadataBytes = stream.MaxMetadataBytes
-	leastFreeBytes   = 64 << 20
+	maxPartitions  = 1024
+	maxRecordLimit = 512 << 20
+	leastFreeBytes = 64 << 20
 )
 
 // Config is the section stream.local of the configuration file.

@@ -1,17 +1,22 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/klaxon-dev/klaxon/stream"
 	"github.com/klaxon-dev/klaxon/stream/streamtest"
@@ -20,18 +25,80 @@ import (
 func TestConformance(t *testing.T) {
 	for _, compression := range []string{CompressionS2, CompressionNone} {
 		t.Run(compression, func(t *testing.T) {
-			streamtest.Run(t, func(t *testing.T, c streamtest.Config) func() stream.Log {
-				dir := t.TempDir()
-				config := Config{MaxRecordBytes: c.MaxRecordBytes, Compression: compression}
-				topics := make(map[string]TopicConfig)
-				for name, partitions := range c.Topics {
-					topics[name] = TopicConfig{Partitions: partitions}
-				}
-				return func() stream.Log {
-					return mustOpen(t, dir, config, Options{Topics: topics, Logger: quiet()})
-				}
+			streamtest.Run(t, func(t *testing.T, c streamtest.Config) streamtest.Place {
+				return newPlace(t, c, Config{MaxRecordBytes: c.MaxRecordBytes, Compression: compression})
 			})
 		})
+	}
+}
+
+// place is where the log of a conformance test lies.
+type place struct {
+	*testing.T
+	dir   string
+	ahead atomic.Int64 // how far its clock is, nanoseconds
+	disk  sync.RWMutex // who holds it writes nothing
+}
+
+func newPlace(t *testing.T, c streamtest.Config, config Config) streamtest.Place {
+	p := &place{T: t, dir: t.TempDir()}
+	options := Options{
+		Topics: map[string]TopicConfig{}, Logger: quiet(),
+		Clock: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
+		FS:    errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(p.syncs)),
+	}
+	for name, partitions := range c.Topics {
+		options.Topics[name] = TopicConfig{Partitions: partitions}
+	}
+	return streamtest.Place{
+		Open:   func() stream.Log { return mustOpen(t, p.dir, config, options) },
+		Remove: p.remove,
+		Keeps:  true,
+		Damage: p.damage,
+		Stall:  func() func() { p.disk.Lock(); return p.disk.Unlock },
+	}
+}
+
+// syncs holds an fsync while the disk stalls.
+func (p *place) syncs(op errorfs.Op) error {
+	if op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData {
+		p.disk.RLock()
+		defer p.disk.RUnlock()
+	}
+	return nil
+}
+
+// remove lets the time pass for which records are kept.
+func (p *place) remove(log stream.Log, _ int, _ int64) {
+	p.ahead.Add(int64(8 * 24 * time.Hour))
+	log.(*Log).retain(p.Context())
+}
+
+// damage changes bytes in the files that hold a value.
+func (p *place) damage(value []byte) {
+	p.Helper()
+	names, err := filepath.Glob(filepath.Join(p.dir, "*"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	found := false
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			p.Fatal(err)
+		}
+		at := bytes.Index(text, value[:64])
+		if at < 0 {
+			continue
+		}
+		found = true
+		text[at+32] ^= 0xff
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			p.Fatal(err)
+		}
+	}
+	if !found {
+		p.Fatal("no file holds the value")
 	}
 }
 

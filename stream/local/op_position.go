@@ -23,8 +23,8 @@ func (o *positionOp) stage(b *pebble.Batch) error {
 	if !t.owns(o.group, o.member) {
 		return stream.ErrFenced
 	}
-	if o.position.Offset > o.partition.next.offset {
-		return fmt.Errorf("position %d is beyond the end %d", o.position.Offset, o.partition.next.offset)
+	if err := o.position.Check(o.partition.next.offset); err != nil {
+		return err
 	}
 	if err := o.log.space.forPositions(); err != nil {
 		return err

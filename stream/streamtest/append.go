@@ -2,6 +2,7 @@ package streamtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,7 +16,7 @@ import (
 )
 
 func testPartitions(t *testing.T, factory Factory) {
-	log := factory(t, Config{Topics: map[string]int{"events": 3, "findings": 1}, MaxRecordBytes: 1 << 20})()
+	log := factory(t, Config{Topics: map[string]int{"events": 3, "findings": 1}, MaxRecordBytes: 1 << 20}).Open()
 	for topic, want := range map[string]int{"events": 3, "findings": 1, "unknown": 0} {
 		if got := log.Partitions(topic); got != want {
 			t.Errorf("topic %s has %d partitions, want %d", topic, got, want)
@@ -125,7 +126,7 @@ func testSlicesAreTheCallers(t *testing.T, factory Factory) {
 func testTooLarge(t *testing.T, factory Factory) {
 	ctx := testContext(t)
 	const limit = 1 << 20
-	log := factory(t, Config{Topics: map[string]int{events: 1}, MaxRecordBytes: limit})()
+	log := factory(t, Config{Topics: map[string]int{events: 1}, MaxRecordBytes: limit}).Open()
 	large := stream.Record{Value: pad(limit)}
 	mustAppend(ctx, t, log, events, large)
 	over := []stream.Record{
@@ -185,6 +186,43 @@ func testManyAppenders(t *testing.T, factory Factory) {
 		}
 		mustClose(t, log)
 		log = open()
+	}
+}
+
+// testAppendIsCancelled has an Append's context end before it begins and while it
+// is under way: what is said to be taken is there, and what comes later, too.
+func testAppendIsCancelled(t *testing.T, factory Factory) {
+	ctx := testContext(t)
+	log := oneTopic(t, factory, 1)()
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	acknowledged := map[string]bool{}
+	try := func(ctx context.Context, name string) {
+		err := log.Append(ctx, events, []stream.Record{value(0, "%s", name)})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("append: %v, want the context's error", err)
+		}
+		acknowledged[name] = err == nil
+	}
+	try(ended, "before")
+	for i := range 10 {
+		amid, cancel := context.WithCancel(ctx)
+		go cancel()
+		try(amid, fmt.Sprint(i))
+	}
+	mustAppend(ctx, t, log, events, value(0, "last"))
+	records := contents(ctx, t, log, events, 0)
+	there := map[string]int{}
+	for i := range records {
+		there[string(records[i].Value)]++
+	}
+	for name, taken := range acknowledged {
+		if n := there[name]; n > 1 || taken && n == 0 {
+			t.Errorf("record %s, acknowledged: %v, is there %d times", name, taken, n)
+		}
+	}
+	if there["last"] != 1 {
+		t.Errorf("the last record is there %d times", there["last"])
 	}
 }
 

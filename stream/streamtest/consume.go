@@ -85,6 +85,44 @@ func testMetadataIsBounded(t *testing.T, factory Factory) {
 	checkPosition(t, c, want)
 }
 
+// testMetadataIsText keeps any text, and refuses what is none: a log may keep it as
+// something else.
+func testMetadataIsText(t *testing.T, factory Factory) {
+	ctx := testContext(t)
+	log := oneTopic(t, factory, 1)()
+	s := consume(ctx, t, log, events, group)
+	c := s.claim(ctx)
+	want := stream.Position{Metadata: "ä\n\"\\\x00\U0001f600"}
+	mustCommit(ctx, t, c, want)
+	if err := c.Commit(ctx, stream.Position{Metadata: "\xff"}); err == nil {
+		t.Error("metadata that are no text were taken")
+	}
+	s.end()
+	checkPosition(t, consume(ctx, t, log, events, group).claim(ctx), want)
+}
+
+// testCommitIsCancelled has a Commit's context end before it begins: the position
+// is the one or the other, and moves on.
+func testCommitIsCancelled(t *testing.T, factory Factory) {
+	ctx := testContext(t)
+	log := oneTopic(t, factory, 1)()
+	mustAppend(ctx, t, log, events, numbered(0, 0, 10)...)
+	s := consume(ctx, t, log, events, group)
+	c := s.claim(ctx)
+	mustCommit(ctx, t, c, stream.Position{Offset: 3})
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := c.Commit(ended, stream.Position{Offset: 5}); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("commit: %v, want the context's error", err)
+	}
+	if p := c.Position(); p.Offset != 3 && p.Offset != 5 {
+		t.Errorf("position %+v, want 3 or 5", p)
+	}
+	mustCommit(ctx, t, c, stream.Position{Offset: 7})
+	s.end()
+	checkPosition(t, consume(ctx, t, log, events, group).claim(ctx), stream.Position{Offset: 7})
+}
+
 // testReplays has a position keep what its next owner reads again.
 func testReplays(t *testing.T, factory Factory) {
 	ctx := testContext(t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -31,9 +32,14 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
+// place makes a place with the topic events.
+func place(t *testing.T, factory Factory, partitions int) Place {
+	return factory(t, Config{Topics: map[string]int{events: partitions}, MaxRecordBytes: 1 << 20})
+}
+
 // oneTopic makes a log with the topic events.
 func oneTopic(t *testing.T, factory Factory, partitions int) (open func() stream.Log) {
-	return factory(t, Config{Topics: map[string]int{events: partitions}, MaxRecordBytes: 1 << 20})
+	return place(t, factory, partitions).Open
 }
 
 // value returns a record with a value.
@@ -199,6 +205,26 @@ func pad(n int) []byte {
 		b[i] += byte(i * i >> 7)
 	}
 	return b
+}
+
+// noise returns n bytes that do not compress.
+func noise(seed, n int) []byte {
+	out, x := make([]byte, n), uint64(seed)+1
+	for i := range out {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		out[i] = byte(x >> 24)
+	}
+	return out
+}
+
+// held returns the bytes of the heap that are in use.
+func held() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // owners counts who owns what.

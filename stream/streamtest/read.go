@@ -120,7 +120,7 @@ func testTailWhileAppending(t *testing.T, factory Factory) {
 func testTopicsAreApart(t *testing.T, factory Factory) {
 	ctx := testContext(t)
 	topics := map[string]int{"events": 2, "event": 1, "events-more": 1}
-	log := factory(t, Config{Topics: topics, MaxRecordBytes: 1 << 20})()
+	log := factory(t, Config{Topics: topics, MaxRecordBytes: 1 << 20}).Open()
 	for topic, partitions := range topics {
 		for p := range partitions {
 			mustAppend(ctx, t, log, topic, value(p, "%s/%d first", topic, p), value(p, "%s/%d second", topic, p))

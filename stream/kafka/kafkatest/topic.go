@@ -1,10 +1,13 @@
 package kafkatest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -140,4 +143,42 @@ func (c *Cluster) DeleteRecords(t testing.TB, topic string, partition int, befor
 	if code := answer.Topics[0].Partitions[0].ErrorCode; code != 0 {
 		t.Fatalf("delete records of %s/%d: %v", topic, partition, kafka.Error(code))
 	}
+}
+
+// Damage changes bytes of a record's value where brokers keep it. The value does
+// not compress.
+func (c *Cluster) Damage(t testing.TB, value []byte) {
+	t.Helper()
+	segments, err := filepath.Glob(filepath.Join(c.dir, "node*", "data", "*", "*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, name := range segments {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // a topic that was deleted meanwhile
+		}
+		at := bytes.Index(text, value[:64])
+		if at < 0 {
+			continue
+		}
+		found = true
+		if err := spoil(name, int64(at)+32, ^text[at+32]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !found {
+		t.Fatal("no broker holds the value")
+	}
+}
+
+// spoil changes a byte of a file that is in use.
+func spoil(name string, at int64, b byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte{b}, at)
+	return errors.Join(err, f.Close())
 }
