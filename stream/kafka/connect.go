@@ -29,13 +29,17 @@ func (c *Config) Transport() (*kafka.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafka.Transport{
+	transport := &kafka.Transport{
 		ClientID:    clientID,
 		DialTimeout: dialTimeout,
 		MetadataTTL: metadataTTL,
 		TLS:         encryption,
 		SASL:        login,
-	}, nil
+	}
+	if encryption == nil { // else it is known who answers
+		transport.Dial = dialChecked
+	}
+	return transport, nil
 }
 
 // Dialer returns what a kafka.Conn and a kafka.ConsumerGroup reach the brokers
@@ -45,13 +49,17 @@ func (c *Config) Dialer() (*kafka.Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafka.Dialer{
+	dialer := &kafka.Dialer{
 		ClientID:      clientID,
 		Timeout:       dialTimeout,
 		DualStack:     true,
 		TLS:           encryption,
 		SASLMechanism: login,
-	}, nil
+	}
+	if encryption == nil {
+		dialer.DialFunc = dialChecked
+	}
+	return dialer, nil
 }
 
 func (c *Config) security() (*tls.Config, sasl.Mechanism, error) {

@@ -44,8 +44,12 @@ func ask(ctx context.Context, dialer kafka.Dialer, broker string) error {
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
 	// The library waits without end for a broker that hangs while it logs in.
+	connect := dialer.DialFunc
+	if connect == nil {
+		connect = (&net.Dialer{}).DialContext
+	}
 	dialer.DialFunc = func(dial context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(dial, network, address)
+		conn, err := connect(dial, network, address)
 		if err == nil {
 			context.AfterFunc(ctx, func() { _ = conn.Close() })
 		}
@@ -69,6 +73,7 @@ func (c *Config) hint(err error) string {
 		hostname  x509.HostnameError
 		record    tls.RecordHeaderError
 		alert     tls.AlertError
+		invalid   x509.CertificateInvalidError
 	)
 	switch {
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
@@ -79,11 +84,13 @@ func (c *Config) hint(err error) string {
 		return "set stream.kafka.tls.ca_file to the certificate of the authority that signed the broker's"
 	case errors.As(err, &hostname):
 		return "name the broker as its certificate does, or set stream.kafka.tls.server_name"
+	case errors.As(err, &invalid):
+		return "renew the broker's certificate, or set this machine's clock"
 	case errors.As(err, &record):
 		return "the broker does not speak TLS here: check the port and stream.kafka.tls"
 	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"):
 		return "the broker does not take the client's certificate: check stream.kafka.tls.cert_file and key_file"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrNoProgress):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrNoProgress), errors.Is(err, errNotKafka):
 		return "the broker speaks something else here: check the port, stream.kafka.tls and stream.kafka.sasl"
 	}
 	return ""
