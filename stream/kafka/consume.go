@@ -143,6 +143,10 @@ func (m *member) begin(generation *kafka.Generation) {
 	m.balancer.holds(generation.ID, partitions)
 	m.log.metrics.generations.WithLabelValues(m.topic, m.group).Inc()
 	places, err := m.places(ctx, partitions)
+	if errors.Is(err, errPosition) { // it will not pass: meeting again is of no use to anybody
+		m.end(&handlerError{err})
+		return
+	}
 	if err != nil {
 		m.log.logger.Warn("the group's positions cannot be read: it meets again", "topic", m.topic, "group", m.group, "error", err)
 		generation.Start(func(context.Context) {}) // ends the generation

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,6 +15,9 @@ import (
 //	klaxon/1 REPLAY\n
 //	METADATA
 const positionForm = "klaxon/1 "
+
+// errPosition is the cause of a position that somebody else committed.
+var errPosition = errors.New("the group's position is not one of this klaxon: stop the processes of the group, then upgrade klaxon or reset the group's offsets with kafka-consumer-groups.sh")
 
 // encodePosition returns what Kafka keeps beside p.Offset.
 func encodePosition(p stream.Position) string {
@@ -34,7 +38,7 @@ func decodePosition(offset int64, text string) (stream.Position, error) {
 	first, metadata, found := strings.Cut(rest, "\n")
 	replay, err := strconv.ParseInt(first, 10, 64)
 	if !ok || !found || err != nil || replay < 0 || replay > offset {
-		return p, fmt.Errorf("the metadata of offset %d are not this version's: %.40q: upgrade klaxon, or reset the group's offsets", offset, text)
+		return p, fmt.Errorf("%w: offset %d with metadata of %d bytes that begin with %.40q", errPosition, offset, len(text), text)
 	}
 	p.Replay, p.Metadata = replay, metadata
 	return p, nil
