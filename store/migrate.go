@@ -70,14 +70,18 @@ var errMigrationPatience = fmt.Errorf("no other klaxon has brought the tables up
 // migrateAlone migrates if nobody else does; false if somebody does.
 func (s *Store) migrateAlone(ctx context.Context, connection *clickhouse.Options) (done bool, err error) {
 	if s.config.Kind != KindEmbedded { // the embedded engine is this process's own
-		unlock, err := s.lockTables(ctx)
-		if unlock == nil {
+		lock, err := s.lockTables(ctx)
+		if lock == nil {
 			return false, err
 		}
-		defer unlock()
+		defer lock.letGo()
+		ctx = lock.held
 	}
 	return true, migrating(connection, func(provider *goose.Provider) error {
 		_, err := provider.Up(ctx)
+		if errors.Is(context.Cause(ctx), errLockLost) {
+			return errLockLost
+		}
 		return err
 	})
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -25,15 +26,28 @@ const (
 	codeNoDatabase  = 81
 )
 
-// lockTables makes this process the one that changes the tables, until unlock is
-// called; nil: another one is. The lock of a process that has died is taken away,
+// errLockLost is why a migration ends whose process slept for so long that another
+// has taken its lock over.
+var errLockLost = errors.New("another klaxon has taken over the change of the tables: start this one again")
+
+// lock is held by the process that changes the tables.
+type lock struct {
+	store *Store
+	id    string          // of the table: whoever takes the lock over makes another
+	held  context.Context // ends when somebody has
+	stop  context.CancelCauseFunc
+	work  sync.WaitGroup
+}
+
+// lockTables makes this process the one that changes the tables, until the lock is
+// let go; nil: another one is. The lock of a process that has died is taken away,
 // for the next try.
-func (s *Store) lockTables(ctx context.Context) (unlock func(), err error) {
+func (s *Store) lockTables(ctx context.Context) (*lock, error) {
 	// Null keeps nothing; the table alone matters.
-	err = s.writes.Exec(ctx, "CREATE TABLE "+lockTable+" (touched String) ENGINE = Null")
+	err := s.writes.Exec(ctx, "CREATE TABLE "+lockTable+" (touched String) ENGINE = Null")
 	switch {
 	case err == nil:
-		return s.holdLock(ctx), nil
+		return s.holdLock(ctx)
 	case !isException(err, codeTableExists):
 		return nil, fmt.Errorf("lock the tables: %w", err)
 	}
@@ -44,30 +58,58 @@ func (s *Store) lockTables(ctx context.Context) (unlock func(), err error) {
 }
 
 // holdLock keeps the lock from growing stale until it is let go.
-func (s *Store) holdLock(ctx context.Context) (unlock func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var work sync.WaitGroup
-	work.Go(func() {
-		tick := time.NewTicker(lockTouch)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-			// One that fails is made up for by the next.
-			_ = s.writes.Exec(ctx, fmt.Sprintf("ALTER TABLE %s MODIFY COMMENT '%d'", lockTable, s.clock().UnixNano()))
+func (s *Store) holdLock(ctx context.Context) (*lock, error) {
+	id, err := s.lockID(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lock the tables: %w", err)
+	}
+	l := &lock{store: s, id: id}
+	l.held, l.stop = context.WithCancelCause(ctx)
+	l.work.Go(l.touch)
+	return l, nil
+}
+
+// lockID returns the id of the lock that there is, "" if there is none.
+func (s *Store) lockID(ctx context.Context) (id string, err error) {
+	row := s.writes.QueryRow(ctx, "SELECT toString(uuid) FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
+		clickhouse.Named("name", lockTable))
+	if err := row.Scan(&id); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	return id, nil
+}
+
+// touch shows that the holder lives, and ends held when the lock is another's.
+func (l *lock) touch() {
+	tick := time.NewTicker(lockTouch)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-l.held.Done():
+			return
 		}
-	})
-	return func() {
-		cancel()
-		work.Wait()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTouch)
-		defer cancel()
-		if err := s.writes.Exec(ctx, "DROP TABLE IF EXISTS "+lockTable+" SYNC"); err != nil {
-			s.logger.Warn("the lock of the tables is not let go: others wait until it is stale", "error", err, "seconds", lockStale.Seconds())
+		// What fails is made up for by the next.
+		if id, err := l.store.lockID(l.held); err == nil && id != l.id {
+			l.stop(errLockLost)
+			return
 		}
+		_ = l.store.writes.Exec(l.held, fmt.Sprintf("ALTER TABLE %s MODIFY COMMENT '%d'", lockTable, l.store.clock().UnixNano()))
+	}
+}
+
+// letGo ends the lock, unless it is another's by now.
+func (l *lock) letGo() {
+	l.stop(nil)
+	l.work.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.held), lockTouch)
+	defer cancel()
+	id, err := l.store.lockID(ctx)
+	if err == nil && id == l.id {
+		err = l.store.writes.Exec(ctx, "DROP TABLE IF EXISTS "+lockTable+" SYNC")
+	}
+	if err != nil {
+		l.store.logger.Warn("the lock of the tables is not let go: others wait until it is stale", "error", err, "seconds", lockStale.Seconds())
 	}
 }
 

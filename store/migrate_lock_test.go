@@ -58,27 +58,23 @@ func (h *harness) newest() int64 {
 // The lock is one process's, and a stale one is taken over by one.
 func TestMigrationLock(t *testing.T) {
 	h := newHarness(t, engine(t), served)
-	take := func() func() {
+	take := func() *lock {
 		t.Helper()
-		unlock, err := h.store.lockTables(t.Context())
+		l, err := h.store.lockTables(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return unlock
+		return l
 	}
-	unlock := take()
-	if unlock == nil || take() != nil {
+	first := take()
+	if first == nil || take() != nil {
 		t.Fatal("the lock is nobody's, or two have it")
 	}
-	unlock()
-	// What a process that died has left.
-	if unlock = take(); unlock == nil {
+	first.letGo()
+	// What a process has left that died, or sleeps.
+	sleeper := take()
+	if sleeper == nil {
 		t.Fatal("the lock was not let go")
-	}
-	var id string
-	row := h.store.writes.QueryRow(t.Context(), "SELECT toString(uuid) FROM system.tables WHERE database = currentDatabase() AND name = 'migration_lock'")
-	if err := row.Scan(&id); err != nil {
-		t.Fatal(err)
 	}
 	if take() != nil {
 		t.Fatal("a fresh lock was taken over")
@@ -102,13 +98,29 @@ func TestMigrationLock(t *testing.T) {
 	if successor == nil {
 		t.Fatal("a stale lock is not taken over")
 	}
-	if err := h.store.takeAway(t.Context(), id); err != nil {
+	if err := h.store.takeAway(t.Context(), sleeper.id); err != nil {
 		t.Fatal(err)
 	}
 	if take() != nil {
 		t.Error("who comes late has taken the successor's lock away")
 	}
-	successor()
+	select {
+	case <-sleeper.held.Done():
+		if err := context.Cause(sleeper.held); !errors.Is(err, errLockLost) {
+			t.Errorf("who slept is told %v", err)
+		}
+	case <-time.After(testTime):
+		t.Error("who slept goes on")
+	}
+	if sleeper.letGo(); take() != nil {
+		t.Error("who slept has let go of the successor's lock")
+	}
+	successor.letGo()
+	if last := take(); last == nil {
+		t.Error("the successor's lock was not let go")
+	} else {
+		last.letGo()
+	}
 }
 
 // A process that only reads makes nothing, and goes on when another has.
