@@ -19,7 +19,9 @@ import (
 func TestBrokersDie(t *testing.T) {
 	cluster := kafkatest.Start(t, 3)
 	l := newLab(t, cluster, map[string]int{"events": 2}, "min.insync.replicas=2")
-	writing, reading := l.open(), l.open()
+	cluster.Make(t, l.config.Topic("strict"), 1, "min.insync.replicas=3")
+	l.topics = append(l.topics, "strict")
+	writing, reading, strict := l.open(), l.open(), l.open()
 	seen := map[string]bool{}
 	var mu sync.Mutex
 	leave := join(t, reading, func(ctx context.Context, c stream.Claim) error {
@@ -74,7 +76,10 @@ func TestBrokersDie(t *testing.T) {
 			continue
 		}
 		cluster.Kill(t, id)
-		time.Sleep(time.Second)
+		// What fewer brokers have than must is not acknowledged.
+		if err := strict.Append(t.Context(), "strict", []stream.Record{{Value: []byte("x")}}); !errors.Is(err, stream.ErrUnavailable) {
+			t.Errorf("append with two copies of three: %v", err)
+		}
 		cluster.Restart(t, id)
 	}
 	close(stop)
