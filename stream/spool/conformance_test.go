@@ -48,7 +48,9 @@ type throughSpool struct {
 
 // Append returns when what was spooled is drained: the suite looks at once.
 func (l *throughSpool) Append(ctx context.Context, topic string, records []stream.Record) error {
-	l.spools(true)
+	if _, err := l.spools(true); err != nil {
+		return err
+	}
 	if err := l.Spool.Append(ctx, topic, records); err != nil {
 		return err
 	}
