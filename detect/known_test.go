@@ -171,3 +171,40 @@ func TestOthersAreBounded(t *testing.T) {
 		t.Errorf("%d others", w.Others())
 	}
 }
+
+// FuzzLearn gathers matches by what somebody says that their rule is: nothing that
+// is taken may do harm.
+func FuzzLearn(f *testing.F) {
+	for _, r := range kindsSet(f).Rules {
+		f.Add(r.Definition)
+	}
+	none := setOf(f)
+	f.Fuzz(func(t *testing.T, definition []byte) {
+		r, err := rules.ReadDefinition(definition)
+		if err != nil {
+			return
+		}
+		w := NewSharded(none, Limits{Members: 16})
+		if !w.Learn(r) || !w.Knows(r.ID, r.Shape) {
+			t.Fatal("it is not known")
+		}
+		var log Memory
+		var said []Draft
+		for i := range 40 {
+			m := step(r.ID, uint8(i%(len(r.Parts)+1)), i, base.Add(time.Duration(i)*r.Window.Within/8))
+			m.Shape, m.Value = r.Shape, fmt.Sprint(i%5)
+			said = w.Add(&m, log.Append(&m), said)
+			if i%7 == 0 {
+				said = w.Advance(m.Event.Time, said)
+			}
+		}
+		for _, d := range append(said, w.Retire(0, nil)...) {
+			if _, err := d.Finding(log.Read); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if stats := w.Stats(); stats.Keys != 0 || stats.Bytes != 0 {
+			t.Errorf("%d keys, %d bytes are left", stats.Keys, stats.Bytes)
+		}
+	})
+}

@@ -18,7 +18,7 @@ func ruleText(id, severity, when, atLeast, suppress string) string {
 		id, severity, when, atLeast, suppress)
 }
 
-func setOf(t *testing.T, texts ...string) *rules.Set {
+func setOf(t testing.TB, texts ...string) *rules.Set {
 	t.Helper()
 	var all []*rules.Rule
 	for _, text := range texts {

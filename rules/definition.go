@@ -123,15 +123,19 @@ func (r *Rule) gathers() bool {
 	if r.Suppress < 0 || w.Within < 0 || !r.Streamed() || r.Suppress == 0 && (w.Kind != Count || w.AtLeast > 1) {
 		return false
 	}
+	if w.Kind != Sequence && (w.Ordered || w.Until != nil) {
+		return false
+	}
+	counts := w.AtLeast >= 1 && w.AtLeast <= MaxAtLeast && len(w.Steps) == 0
 	switch w.Kind {
 	case Count:
-		return w.AtLeast >= 1 && w.AtLeast <= MaxAtLeast && (w.AtLeast == 1 || w.Within > 0) && w.Value == nil && len(w.Steps) == 0
+		return counts && w.Value == nil && (w.AtLeast == 1 || w.Within > 0)
 	case Distinct:
-		return w.AtLeast >= 1 && w.AtLeast <= MaxAtLeast && w.Within > 0 && w.Value != nil && len(w.Steps) == 0
+		return counts && w.Value != nil && w.Within > 0
 	case Sequence:
-		return len(w.Steps) >= 2 && len(w.Steps) <= MaxSteps && w.Within > 0
+		return len(w.Steps) >= 2 && len(w.Steps) <= MaxSteps && w.Within > 0 && (w.Value == nil || w.Ordered)
 	case Absence:
-		return len(w.Steps) == 1 && w.Within > 0 && w.Value == nil
+		return len(w.Steps) == 1 && w.Value == nil && w.Within > 0
 	default:
 		return false
 	}
