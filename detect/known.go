@@ -34,8 +34,9 @@ func (f form) compare(g form) int {
 
 // other is a rule that is not of the set.
 type other struct {
-	rule *rules.Rule
-	last time.Time // the watermark as the last match of it came, or when it became an other
+	rule    *rules.Rule
+	last    time.Time // the watermark as the last match of it came, or when it became an other
+	matched bool      // a match of it came since then
 }
 
 func newKnown(set *rules.Set) *known { return &known{set: set, others: map[form]*other{}} }
@@ -49,7 +50,7 @@ func (k *known) rule(m *Match, watermark time.Time) *rules.Rule {
 		if o == nil {
 			return nil
 		}
-		r, o.last = o.rule, watermark
+		r, o.last, o.matched = o.rule, watermark, true
 	}
 	if int(m.Part) >= len(r.Parts) {
 		return nil
@@ -176,8 +177,16 @@ func (s *Sharded) Knows(rule rules.RuleID, shape string) bool {
 // that matches brought along. At most [MaxOthers] are known at once.
 func (s *Sharded) Learn(r *rules.Rule) bool { return s.known.learn(r, s.watermark) }
 
-// Others returns how many rules are known that are not in the set.
-func (s *Sharded) Others() int { return len(s.known.others) }
+// Others returns by how many rules matches came that are not in the set.
+func (s *Sharded) Others() int {
+	n := 0
+	for _, o := range s.known.others {
+		if o.matched {
+			n++
+		}
+	}
+	return n
+}
 
 // Gone returns why the set makes no finding of a rule's matches of a shape, "" if
 // it does.

@@ -55,7 +55,7 @@ func NewWindowing(set *rules.Set, apart time.Duration, limits detect.Limits, log
 			[]string{"partition"}),
 		memory: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_memory_bytes", Help: "Memory of open findings and of closed ones that are remembered, by estimate."},
 			[]string{"partition"}),
-		others: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_other_rules", Help: "Rules, or versions of them, that are gathered by and that the process's own rule files do not hold (yet, or any more): those who match by them have read others."},
+		others: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "klaxon_window_other_rules", Help: "Rules, or versions of them, by which matches came lately and that the process's own rule files do not hold (yet, or any more): those who match have read others."},
 			[]string{"partition"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "klaxon_window_dropped_total", Help: "Findings closed early for room (evicted), keys that gave up the older half of their matches (full), matches of rules that the process does not have and that say nothing of them (unknown_rule), such matches of rules that it has with another window, and keys of rules that were removed or changed (changed_rule), matches that came after what they could have decided was decided (too_late), records that are no matches (undecodable), findings whose matches are gone (lost), or that the log does not take (too_large)."},
 			[]string{"reason"}),
