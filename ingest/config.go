@@ -74,8 +74,8 @@ type Limits struct {
 	// long strings, then of long lists. Default 1 MiB, at least 64 KiB.
 	EventBytes int64 `yaml:"event_bytes"`
 	// ItemBytes is the size of the largest event that is read; larger ones
-	// become dead letters. One request of 1 MB makes an event of 36 MB.
-	// Default 48 MiB.
+	// become dead letters. The largest that a client can make by itself is of
+	// 44 MB (docs/identity.md). Default 48 MiB.
 	ItemBytes int64 `yaml:"item_bytes"`
 	// BodyBytes is the size of the largest body. It is read as a stream: the
 	// bound only ends endless ones. Default 16 GiB.

@@ -16,6 +16,7 @@ for tool in java mvn; do
 done
 
 if [ ! -d "$jars" ]; then
+	echo "Getting Apache Kafka $version by Maven (45 MB, once)" >&2
 	mkdir -p "$cache"
 	work=$(mktemp -d "$cache/fetch-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
