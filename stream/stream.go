@@ -66,11 +66,12 @@ type Header struct {
 }
 
 // Record is one entry of a partition. The producer sets Partition, Key,
-// Headers and Value; the log sets Offset and Time.
+// Headers and Value; the log sets Offset and Time. Times never decrease within a
+// partition, but for the clocks of brokers that differ.
 type Record struct {
 	Partition int
 	Offset    int64
-	Time      time.Time // when the log took the record, UTC, never decreasing within a partition
+	Time      time.Time // when the log took the record, UTC
 	Key       []byte
 	Headers   []Header
 	Value     []byte

@@ -13,7 +13,9 @@
 //
 // A group owns partitions through the coordinator; records are fetched by the
 // owner alone, each partition at its own pace. What is missing between two
-// offsets is never stepped over in silence: Read says which records are gone.
+// offsets is never stepped over in silence: Read says which records are gone. After
+// a fetch that failed, the last record that was read is looked up again: a topic
+// that was deleted and made anew has another there, and nobody reads on in it.
 //
 // # Change of owners
 //
