@@ -3,9 +3,13 @@ package kafka
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/segmentio/kafka-go"
 
@@ -67,4 +71,33 @@ func TestForgottenPosition(t *testing.T) {
 	if !strings.Contains(said.String(), "level=ERROR") || !strings.Contains(said.String(), "partition=0 first=2") {
 		t.Errorf("it said %q", said.String())
 	}
+}
+
+// A coordinator that takes no position is asked again for as long as it takes, and
+// that is said once.
+func TestCommitIsTriedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		log := &Log{client: &kafka.Client{Transport: nobody{}}, logger: slog.New(slog.NewTextHandler(&said, nil))}
+		log.metrics = newMetrics(log)
+		c := newClaim(&member{log: log, topic: "events", group: "readers"}, 3, place{end: 9}, ticket{}, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*alarmAfter)
+		defer cancel()
+		if err := c.Commit(ctx, stream.Position{Offset: 7}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("commit: %v", err)
+		}
+		if n := strings.Count(said.String(), "level=ERROR"); n != 1 || !strings.Contains(said.String(), "partition=3 offset=7 error=") {
+			t.Errorf("it said %q", said.String())
+		}
+		if p := c.Position(); p.Offset != 0 {
+			t.Errorf("the position is %+v", p)
+		}
+	})
+}
+
+// nobody answers no request.
+type nobody struct{}
+
+func (nobody) RoundTrip(context.Context, net.Addr, kafka.Request) (kafka.Response, error) {
+	return nil, io.EOF
 }
