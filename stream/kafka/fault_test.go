@@ -180,12 +180,16 @@ func TestTopicMadeAnew(t *testing.T) {
 	log := l.open()
 	read := make(chan error, 1)
 	leave := join(t, log, func(ctx context.Context, c stream.Claim) error {
-		err := c.(*claim).explain(ctx, 7, kafka.OffsetOutOfRange, alarmAfter+1)
-		read <- err
+		own := c.(*claim)
+		read <- own.explain(ctx, 7, kafka.OffsetOutOfRange, alarmAfter+1)
+		own.last = sighting{offset: 7, time: time.Now()}
+		read <- own.explain(ctx, 0, kafka.OffsetOutOfRange, alarmAfter+1)
 		return nil
 	})
-	if err := <-read; !errors.Is(err, errCut) {
-		t.Errorf("read beyond the end: %v", err)
+	for _, what := range []string{"read beyond the end", "look back in it"} {
+		if err := <-read; !errors.Is(err, errCut) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	leave()
 }

@@ -117,10 +117,16 @@ func (c *claim) explain(ctx context.Context, from int64, err error, lasted time.
 	if from < b.first {
 		return &stream.GapError{Topic: c.member.topic, Partition: c.partition, From: from, To: b.first}
 	}
-	if from > b.last && lasted > alarmAfter {
+	if c.endsBefore(from, b.last) && lasted > alarmAfter {
 		return fmt.Errorf("%w (end %d)", errCut, b.last)
 	}
 	return nil
+}
+
+// endsBefore reports whether a partition with an end lacks what is to be read, or
+// was read already.
+func (c *claim) endsBefore(from, end int64) bool {
+	return from > end || !c.last.time.IsZero() && c.last.offset >= end
 }
 
 // fetch returns what there is from an offset on, nothing if nothing came for a
