@@ -9,11 +9,14 @@ import (
 type backoff struct {
 	next  time.Duration
 	since time.Time // of the first wait
+	said  time.Time // when alarming was true last
 }
 
 const (
 	leastWait = 100 * time.Millisecond
 	mostWait  = 2 * time.Second
+
+	alarmEvery = time.Minute
 )
 
 // wait returns ctx's error if it ends meanwhile.
@@ -38,4 +41,14 @@ func (b *backoff) lasted() time.Duration {
 		return 0
 	}
 	return time.Since(b.since)
+}
+
+// alarming reports whether there has been reason to wait for alarmAfter, once in
+// alarmEvery.
+func (b *backoff) alarming() bool {
+	if b.lasted() <= alarmAfter || time.Since(b.said) < alarmEvery {
+		return false
+	}
+	b.said = time.Now()
+	return true
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -16,6 +17,7 @@ type space struct {
 	dir   string
 	least int64        // bytes below which records are refused
 	free  atomic.Int64 // as measured; -1: the file system does not say
+	gone  atomic.Bool  // somebody removed the directory: what is synced is in no directory
 }
 
 // reserve is which part of least positions may still use: they are small, and
@@ -39,14 +41,25 @@ func newSpace(fs vfs.FS, dir string, least int64) (*space, vfs.DiskUsage, error)
 	return s, usage, nil
 }
 
+// lockFile is there as long as the directory is that of an open store.
+const lockFile = "LOCK"
+
 func (s *space) measure() {
+	_, err := s.fs.Stat(s.fs.PathJoin(s.dir, lockFile))
+	s.gone.Store(errors.Is(err, os.ErrNotExist))
 	if usage, err := s.fs.GetDiskUsage(s.dir); err == nil {
 		s.free.Store(int64(usage.AvailBytes))
 	}
 }
 
 // forRecords returns why no records can be taken.
-func (s *space) forRecords() error { return s.atLeast(s.least) }
+func (s *space) forRecords() error {
+	if s.gone.Load() {
+		return refuse(reasonFailed, "the directory %s was removed: what it would take is gone with the process: restart, with the directory on a volume of its own: %w",
+			s.dir, stream.ErrUnavailable)
+	}
+	return s.atLeast(s.least)
+}
 
 // forPositions returns why no positions can be taken.
 func (s *space) forPositions() error { return s.atLeast(s.least / reserve) }

@@ -2,6 +2,8 @@ package local
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -87,5 +89,30 @@ func TestRefusalsAreSaidOnce(t *testing.T) {
 		if n := strings.Count(said.String(), message); n != 1 {
 			t.Errorf("%q was said %d times", message, n)
 		}
+	}
+}
+
+// What is synced to files that are in no directory any more is gone with the
+// process: nothing is acknowledged there. What was before is still read.
+func TestDirectoryIsRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	log := mustOpen(t, dir, Config{}, onePartition(Options{}))
+	c, _ := consume(t, log, "readers")
+	if err := log.Append(t.Context(), "events", numbered(0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{"append": log.Append(t.Context(), "events", numbered(3, 1)), "health": log.Healthy()} {
+		if !errors.Is(err, stream.ErrUnavailable) || !strings.Contains(err.Error(), dir+" was removed") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if records, err := c.Read(t.Context(), 0, 1<<20); err != nil || len(records) != 3 {
+		t.Errorf("%d records are read, %v", len(records), err)
+	}
+	if err := c.Commit(t.Context(), stream.Position{Offset: 3}); err != nil {
+		t.Error(err)
 	}
 }
