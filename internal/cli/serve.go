@@ -40,7 +40,14 @@ change, it reads the rules again.`,
   klaxon serve --config /etc/klaxon/klaxon.yaml --roles match,window`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), streams, config, dataDir, roles)
+			var only app.Roles
+			if cmd.Flags().Changed("roles") { // also to nothing: a variable that is not set must not mean all
+				var err error
+				if only, err = app.ParseRoles(roles); err != nil {
+					return usageError{fmt.Errorf("--%w", err)}
+				}
+			}
+			return serve(cmd.Context(), streams, config, dataDir, only)
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "configuration file (YAML); without it, everything on loopback")
@@ -49,14 +56,7 @@ change, it reads the rules again.`,
 	return cmd
 }
 
-func serve(ctx context.Context, streams Streams, configFile, dataDir, roles string) error {
-	var only app.Roles
-	if roles != "" {
-		var err error
-		if only, err = app.ParseRoles(roles); err != nil {
-			return usageError{fmt.Errorf("--%w", err)}
-		}
-	}
+func serve(ctx context.Context, streams Streams, configFile, dataDir string, only app.Roles) error {
 	config, dir, err := app.ReadConfig(configFile, dataDir, only)
 	if err != nil {
 		return usageError{err}
