@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/klaxon-dev/klaxon/stream"
 )
 
 // pollClock is how often a clock looks at its file.
@@ -66,4 +68,33 @@ func MoveClock(path string, by time.Duration) error {
 		return fmt.Errorf("move clock: %w", err)
 	}
 	return nil
+}
+
+// Moving returns the consumer with the times moved that it gives records.
+func (c *Clock) Moving(log stream.Consumer) stream.Consumer { return movedLog{log, c} }
+
+type movedLog struct {
+	stream.Consumer
+	clock *Clock
+}
+
+// Consume implements stream.Consumer.
+func (l movedLog) Consume(ctx context.Context, topic, group string, handle func(context.Context, stream.Claim) error) error {
+	return l.Consumer.Consume(ctx, topic, group, func(ctx context.Context, c stream.Claim) error {
+		return handle(ctx, movedClaim{c, l.clock})
+	})
+}
+
+type movedClaim struct {
+	stream.Claim
+	clock *Clock
+}
+
+// Read implements stream.Claim.
+func (c movedClaim) Read(ctx context.Context, from int64, maxBytes int) ([]stream.Record, error) {
+	records, err := c.Claim.Read(ctx, from, maxBytes)
+	for i := range records {
+		records[i].Time = records[i].Time.Add(time.Duration(c.clock.offset.Load()))
+	}
+	return records, err
 }

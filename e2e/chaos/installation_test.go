@@ -151,23 +151,21 @@ func (i *installation) add(name string, of class, roles string) *node {
 	if err := os.WriteFile(config, []byte(text+i.more), 0o600); err != nil {
 		i.t.Fatal(err)
 	}
-	clock := filepath.Join(i.dir, "none")
 	if strings.Contains(roles, "ingest") {
 		i.doors.All = append(i.doors.All, &Door{Name: name, URL: "https://" + webhook})
-		clock = i.clock()
 	}
 	if strings.Contains(roles, "api") {
 		i.api, i.answers = data, "https://"+api
 	}
 	n := &node{
 		name: name, class: of, log: filepath.Join(i.dir, name+".log"), metrics: "http://" + metrics,
-		args: []string{"serve", clock, config, data.String(), roles},
+		args: []string{"serve", i.clock(), config, data.String(), roles},
 	}
 	i.nodes = append(i.nodes, n)
 	return n
 }
 
-// clock is the file that moves the receivers' clocks.
+// clock is the file that moves the clocks of receivers and of the log.
 func (i *installation) clock() string { return filepath.Join(i.dir, "clock") }
 
 func address(t *testing.T) string {

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/klaxon-dev/klaxon/internal/app"
 	"github.com/klaxon-dev/klaxon/internal/cli"
@@ -18,7 +19,9 @@ func IsNode() bool { return len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "
 
 // RunNode is the main function of a node and returns its exit status. Its
 // arguments are klaxon's, or 'serve CLOCK CONFIG DATADIR ROLES': klaxon's serve
-// with the clock of a file.
+// with the clock of a file. Where the role is not ingest, it is the clock of the log
+// alone: brokers give records times of their own, which say how late a receiver's
+// may be.
 func RunNode() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -47,7 +50,12 @@ func serve(ctx context.Context, clockFile, configFile, dataDir, roles string) er
 		return err
 	}
 	go clock.Run(ctx) // until the process ends
-	a, err := app.New(ctx, config, app.Options{DataDir: dir, Logger: config.Log.NewLogger(os.Stderr), Clock: clock.Now})
+	options := app.Options{DataDir: dir, Logger: config.Log.NewLogger(os.Stderr), Clock: clock.Now}
+	if !config.Roles.Has(app.RoleIngest) {
+		options.Clock = time.Now
+		options.Consumer = clock.Moving
+	}
+	a, err := app.New(ctx, config, options)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,9 @@ type Options struct {
 	DataDir datadir.Dir
 	Logger  *slog.Logger
 	Clock   func() time.Time
+	// Consumer, where it is not nil, returns what stages read the log through: a
+	// test that moves clocks moves the times with it that the log gives records.
+	Consumer func(stream.Consumer) stream.Consumer
 }
 
 // App is one running serve. Several may run in one process.
@@ -44,6 +47,7 @@ type App struct {
 	dir      datadir.Dir
 	logger   *slog.Logger
 	clock    func() time.Time
+	consumer func(stream.Consumer) stream.Consumer // nil: the log's own
 	registry *prometheus.Registry
 	cleanups cleanups
 	stages   *errgroup.Group
@@ -66,6 +70,7 @@ func New(ctx context.Context, c Config, o Options) (app *App, err error) {
 		dir:      o.DataDir,
 		logger:   o.Logger,
 		clock:    o.Clock,
+		consumer: o.Consumer,
 		registry: prometheus.NewRegistry(),
 		cleanups: cleanups{logger: o.Logger},
 		broken:   make(chan struct{}, 1),

@@ -37,8 +37,23 @@ func (a *App) openLog(ctx context.Context) (log durableLog, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("log: %w", err)
 	}
-	a.cleanups.add("log", func(context.Context) error { return log.Close() })
+	opened := log
+	a.cleanups.add("log", func(context.Context) error { return opened.Close() })
+	if a.consumer != nil {
+		return readThrough{log, a.consumer(log)}, nil
+	}
 	return log, nil
+}
+
+// readThrough is a log that is read through another consumer.
+type readThrough struct {
+	durableLog
+	consumer stream.Consumer
+}
+
+// Consume implements stream.Consumer.
+func (l readThrough) Consume(ctx context.Context, topic, group string, handle func(context.Context, stream.Claim) error) error {
+	return l.consumer.Consume(ctx, topic, group, handle)
 }
 
 // openKafka opens the log in Kafka; where the process has a spool, also while the
