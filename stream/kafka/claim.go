@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -27,7 +26,7 @@ type claim struct {
 	partition int
 	lose      context.CancelFunc // ends the ownership
 	end       atomic.Int64
-	progress  atomic.Int64 // when it last read or committed, unix nanoseconds
+	progress  atomic.Int64 // when it last read or committed, or had nothing to, unix nanoseconds
 	newest    atomic.Int64 // when the newest record that it read was taken, unix nanoseconds
 	readers   [2]reader    // one that reads on, one that looks back
 	last      sighting     // the farthest record that was read; its time is zero: none was
@@ -55,7 +54,7 @@ func newClaim(m *member, partition int, at place, t ticket, lose context.CancelF
 		asked: make(chan struct{}), rests: make(chan struct{}), resumed: make(chan struct{}),
 	}
 	c.end.Store(at.end)
-	c.progress.Store(time.Now().UnixNano())
+	c.moved()
 	return c
 }
 
@@ -75,6 +74,9 @@ func (c *claim) End() int64 { return c.end.Load() }
 // sawEnd notes an end of the partition. It never goes back, as that of a new
 // leader does for a moment.
 func (c *claim) sawEnd(end int64) {
+	if c.lag() == 0 {
+		c.moved() // what comes now is not late yet
+	}
 	for old := c.end.Load(); end > old && !c.end.CompareAndSwap(old, end); old = c.end.Load() {
 	}
 }
@@ -167,7 +169,7 @@ func (c *claim) Commit(ctx context.Context, p stream.Position) error {
 	if err != nil {
 		return fmt.Errorf("commit in %s/%d: %w", c.member.topic, c.partition, err)
 	}
-	c.progress.Store(time.Now().UnixNano())
+	c.moved()
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (c *claim) Read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 		}
 		return nil, fmt.Errorf("read %s/%d from %d: %w", c.member.topic, c.partition, from, err)
 	}
-	c.progress.Store(time.Now().UnixNano())
+	c.moved()
 	c.newest.Store(max(c.newest.Load(), records[len(records)-1].Time.UnixNano()))
 	return records, nil
 }
@@ -86,6 +86,7 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 		}
 		c.member.log.logger.Debug("a partition could not be read", "topic", c.member.topic, "partition", c.partition, "offset", from, "error", err)
 		c.member.log.metrics.fetchErrors.WithLabelValues(c.member.topic, c.member.group).Inc()
+		c.moved() // it is not the handler that stands still
 		if retry.lasted() > alarmAfter && !alarmed {
 			alarmed = true
 			c.member.log.logger.Error("a partition cannot be read: trying on", "topic", c.member.topic, "partition", c.partition, "offset", from, "error", err)

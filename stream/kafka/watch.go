@@ -69,6 +69,8 @@ func (c *claim) lag() int64 {
 	return max(0, c.End()-next)
 }
 
+func (c *claim) moved() { c.progress.Store(time.Now().UnixNano()) }
+
 func (c *claim) lastProgress() time.Time { return time.Unix(0, c.progress.Load()) }
 
 func (c *claim) stalled(now time.Time) bool {

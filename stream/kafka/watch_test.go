@@ -31,6 +31,16 @@ func TestStalled(t *testing.T) {
 	if c.sawEnd(5); c.lag() != 7 {
 		t.Errorf("lag %d after a new leader's older end", c.lag())
 	}
+
+	c = newClaim(nil, 0, place{position: stream.Position{Offset: 3}, end: 3}, ticket{}, nil)
+	c.progress.Store(now.Add(-time.Hour).UnixNano())
+	if c.sawEnd(4); c.stalled(time.Now()) {
+		t.Error("the first record after an hour is late at once")
+	}
+	c.progress.Store(now.Add(-time.Hour).UnixNano())
+	if c.sawEnd(5); !c.stalled(time.Now()) {
+		t.Error("more records make up for those that wait")
+	}
 }
 
 // How far a group is behind is told also while it meets, when it matters most.
