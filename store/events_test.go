@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,7 +228,8 @@ func TestRecordsThatAreNoEvents(t *testing.T) {
 	log.append(noon, good[2].record(t, noon))
 	h.consume(log, (*Store).WriteEvents)
 	h.once(good...)
-	if diff := cmp.Diff([]string{reasonRecord, reasonEvent}, h.dead.reasons); diff != "" {
+	slices.Sort(h.dead.reasons) // letters are written side by side
+	if diff := cmp.Diff([]string{reasonEvent, reasonRecord}, h.dead.reasons); diff != "" {
 		t.Error(diff)
 	}
 	if n := h.count("set_aside", topic.Events, reasonEvent); n != 1 {
