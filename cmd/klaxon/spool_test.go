@@ -20,20 +20,19 @@ import (
 const spoolConfig = config + `
 stream: {kind: kafka, kafka: {brokers: [%q], prefix: %q, partitions: 3, single_broker: true, session_timeout: 6s}}
 redaction: {key_file: %q}
-spool: {dir: %q, after: 3s}
+spool: {dir: %q, after: %s}
 `
 
-// The broker dies: API servers are told to come again, then events are spooled,
-// also by a process that starts meanwhile. Whatever is killed, the store holds
-// each event that was acknowledged once.
-func TestSpool(t *testing.T) {
-	brokers := kafkatest.Start(t, 1)
+// installOnKafka is installWith the log in Kafka, whose topics it makes, and with a
+// spool that is used after some time.
+func installOnKafka(t *testing.T, brokers *kafkatest.Cluster, prefix, after string) *installation {
+	t.Helper()
 	dir := t.TempDir()
 	key := filepath.Join(dir, "redaction.key")
 	if err := os.WriteFile(key, bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf(spoolConfig, brokers.Bootstrap()[0], kafkatest.Name(t), key, filepath.Join(dir, "spool"))
+	text := fmt.Sprintf(spoolConfig, brokers.Bootstrap()[0], prefix, key, filepath.Join(dir, "spool"), after)
 	text = strings.Replace(text, "ingest: {", "ingest: {instance: one, ", 1)
 	file := filepath.Join(dir, "klaxon.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -42,7 +41,15 @@ func TestSpool(t *testing.T) {
 	if out, err := exec.Command(binary, "kafka", "init", "--config", file).CombinedOutput(); err != nil {
 		t.Fatalf("kafka init: %v\n%s", err, out)
 	}
-	i := installWith(t, text)
+	return installWith(t, text)
+}
+
+// The broker dies: API servers are told to come again, then events are spooled,
+// also by a process that starts meanwhile. Whatever is killed, the store holds
+// each event that was acknowledged once.
+func TestSpool(t *testing.T) {
+	brokers := kafkatest.Start(t, 1)
+	i := installOnKafka(t, brokers, kafkatest.Name(t), "3s")
 	bodies := posts(t)[:40]
 	taken := func(bodies [][]byte) {
 		t.Helper()

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,21 +23,8 @@ import (
 // log or memory is filled, and nothing of what was written is logged.
 func TestStrangersInTopics(t *testing.T) {
 	brokers := kafkatest.Start(t, 1)
-	dir, prefix := t.TempDir(), kafkatest.Name(t)
-	key := filepath.Join(dir, "redaction.key")
-	if err := os.WriteFile(key, bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := fmt.Sprintf(strings.Replace(spoolConfig, "after: 3s", "after: 2m", 1), brokers.Bootstrap()[0], prefix, key, filepath.Join(dir, "spool"))
-	text = strings.Replace(text, "ingest: {", "ingest: {instance: one, ", 1)
-	file := filepath.Join(dir, "klaxon.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(binary, "kafka", "init", "--config", file).CombinedOutput(); err != nil {
-		t.Fatalf("kafka init: %v\n%s", err, out)
-	}
-	i := installWith(t, text)
+	prefix := kafkatest.Name(t)
+	i := installOnKafka(t, brokers, prefix, "2m")
 	bodies := posts(t)[:30]
 	post := func(bodies [][]byte) {
 		t.Helper()

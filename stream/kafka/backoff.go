@@ -52,3 +52,6 @@ func (b *backoff) alarming() bool {
 	b.said = time.Now()
 	return true
 }
+
+// alarm is alarming, once for all.
+func (b *backoff) alarm() bool { return b.said.IsZero() && b.alarming() }

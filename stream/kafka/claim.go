@@ -185,7 +185,7 @@ func (c *claim) commit(ctx context.Context, p stream.Position) error {
 		GroupID: c.member.name(), GenerationID: t.generation, MemberID: t.member,
 		Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: c.partition, Offset: p.Offset, Metadata: encodePosition(p)}}},
 	}
-	retry, alarmed := backoff{}, false
+	retry := backoff{}
 	for {
 		err := refusal(c.member.log.client.OffsetCommit(ctx, request))
 		switch {
@@ -204,8 +204,7 @@ func (c *claim) commit(ctx context.Context, p stream.Position) error {
 			return err
 		}
 		c.member.log.metrics.commitRetries.WithLabelValues(c.member.topic, c.member.group).Inc()
-		if retry.lasted() > alarmAfter && !alarmed {
-			alarmed = true
+		if retry.alarm() {
 			c.member.log.logger.Error("a position cannot be committed: trying on", "topic", c.member.topic, "partition", c.partition, "offset", p.Offset, "error", err)
 		}
 		if err := retry.wait(ctx); err != nil {

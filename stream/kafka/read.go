@@ -63,7 +63,6 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 		return nil, fmt.Errorf("there is no offset %d", from)
 	}
 	retry := backoff{}
-	alarmed := false
 	for {
 		asked, err := c.pass(ctx)
 		if err != nil {
@@ -87,8 +86,7 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 		c.member.log.logger.Debug("a partition could not be read", "topic", c.member.topic, "partition", c.partition, "offset", from, "error", err)
 		c.member.log.metrics.fetchErrors.WithLabelValues(c.member.topic, c.member.group).Inc()
 		c.moved() // it is not the handler that stands still
-		if retry.lasted() > alarmAfter && !alarmed {
-			alarmed = true
+		if retry.alarm() {
 			c.member.log.logger.Error("a partition cannot be read: trying on", "topic", c.member.topic, "partition", c.partition, "offset", from, "error", err)
 		}
 		if err := retry.wait(ctx); err != nil {
