@@ -50,7 +50,7 @@ chaos: engine kafka ## many processes on three brokers, killed, stopped and cut 
 
 .PHONY: bench
 bench: ## the benchmarks of the hot paths
-	$(GO) test -run '^$$' -bench . -benchmem ./audit ./rules ./detect ./stream/local ./ingest ./store
+	$(GO) test -run '^$$' -bench . -benchmem ./audit ./rules ./detect ./stream/local ./stream/kafka ./ingest ./store
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 30s)

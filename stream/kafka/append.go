@@ -43,7 +43,7 @@ func (l *Log) newProducer(topic string) *producer {
 		ReadTimeout:     5 * time.Second,
 		WriteTimeout:    5 * time.Second,
 		Compression:     codecs[l.config.Compression],
-		Transport:       l.transport,
+		Transport:       newWire(l.transport, l.config.Topic(topic), l.partitions[topic], l.packer),
 	}}
 }
 

@@ -30,6 +30,7 @@ type Log struct {
 	config     Config
 	logger     *slog.Logger
 	transport  *kafka.Transport
+	packer     *packer // nil: batches are not packed with zstd
 	dialer     *kafka.Dialer
 	client     *kafka.Client
 	partitions map[string]int
@@ -79,6 +80,11 @@ func Open(ctx context.Context, c Config, o Options) (*Log, error) {
 		producers: map[string]*producer{},
 		budget:    newBudget(c.MaxInFlightBytes),
 		unpacker:  newUnpacker(c.MaxRecordBytes),
+	}
+	if codecs[c.Compression] == kafka.Zstd {
+		if l.packer, err = newPacker(); err != nil {
+			return nil, err
+		}
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if l.partitions, err = l.lookUp(ctx, o.Topics); err != nil {
