@@ -17,19 +17,22 @@ const MaxOthers = 1_000
 // others are of processes that match by another set, for now.
 type known struct {
 	set    *rules.Set
-	others map[form]*other
+	others map[Form]*other
 }
 
-// form is what matches of one rule have in common that are gathered together.
-type form struct {
-	rule  rules.RuleID
-	shape string
+// Form is what matches of one rule have in common that are gathered together.
+type Form struct {
+	Rule  rules.RuleID
+	Shape string
 }
 
-func formOf(r *rules.Rule) form { return form{r.ID, r.Shape} }
+// Form returns the form of a match.
+func (m *Match) Form() Form { return Form{m.Rule, m.Shape} }
 
-func (f form) compare(g form) int {
-	return cmp.Or(cmp.Compare(f.rule, g.rule), cmp.Compare(f.shape, g.shape))
+func formOf(r *rules.Rule) Form { return Form{r.ID, r.Shape} }
+
+func (f Form) compare(g Form) int {
+	return cmp.Or(cmp.Compare(f.Rule, g.Rule), cmp.Compare(f.Shape, g.Shape))
 }
 
 // other is a rule that is not of the set.
@@ -39,14 +42,14 @@ type other struct {
 	matched bool      // a match of it came since then
 }
 
-func newKnown(set *rules.Set) *known { return &known{set: set, others: map[form]*other{}} }
+func newKnown(set *rules.Set) *known { return &known{set: set, others: map[Form]*other{}} }
 
 // rule returns the rule by which a match is gathered that comes at a watermark,
 // nil if there is none.
 func (k *known) rule(m *Match, watermark time.Time) *rules.Rule {
 	r := k.set.Rule(m.Rule)
 	if r == nil || m.Shape != "" && m.Shape != r.Shape {
-		o := k.others[form{m.Rule, m.Shape}]
+		o := k.others[m.Form()]
 		if o == nil {
 			return nil
 		}
@@ -59,9 +62,9 @@ func (k *known) rule(m *Match, watermark time.Time) *rules.Rule {
 }
 
 // knows reports whether a rule of a shape is in the set or among the others.
-func (k *known) knows(f form) bool {
-	r := k.set.Rule(f.rule)
-	return r != nil && (f.shape == "" || f.shape == r.Shape) || k.others[f] != nil
+func (k *known) knows(f Form) bool {
+	r := k.set.Rule(f.Rule)
+	return r != nil && (f.Shape == "" || f.Shape == r.Shape) || k.others[f] != nil
 }
 
 // learn adds a rule to the others. It reports whether there was room.
@@ -87,12 +90,12 @@ func (k *known) use(set *rules.Set, watermark time.Time) {
 
 // idle returns the others of which no match came while the watermark went on by a
 // time, in order.
-func (k *known) idle(least time.Duration, watermark time.Time) []form {
+func (k *known) idle(least time.Duration, watermark time.Time) []Form {
 	if len(k.others) == 0 {
 		return nil // the usual case
 	}
-	var idle []form
-	for _, f := range slices.SortedFunc(maps.Keys(k.others), form.compare) {
+	var idle []Form
+	for _, f := range slices.SortedFunc(maps.Keys(k.others), Form.compare) {
 		o := k.others[f]
 		if o.last.IsZero() {
 			o.last = watermark // there was none yet
@@ -105,11 +108,11 @@ func (k *known) idle(least time.Duration, watermark time.Time) []form {
 }
 
 // reason returns why the set makes no finding of matches of a form, "" if it does.
-func (k *known) reason(f form) Reason {
-	switch r := k.set.Rule(f.rule); {
+func (k *known) reason(f Form) Reason {
+	switch r := k.set.Rule(f.Rule); {
 	case r == nil:
 		return ReasonRuleRemoved
-	case f.shape != "" && f.shape != r.Shape:
+	case f.Shape != "" && f.Shape != r.Shape:
 		return ReasonRuleChanged
 	default:
 		return ""
@@ -168,10 +171,8 @@ func retire(k *known, all iter.Seq[*Windows], idle time.Duration, watermark time
 	return dst
 }
 
-// Knows reports whether matches of a rule and shape are gathered.
-func (s *Sharded) Knows(rule rules.RuleID, shape string) bool {
-	return s.known.knows(form{rule, shape})
-}
+// Knows reports whether matches of a form are gathered.
+func (s *Sharded) Knows(f Form) bool { return s.known.knows(f) }
 
 // Learn makes the windows gather by a rule that is not in the set: the definition
 // that matches brought along. At most [MaxOthers] are known at once.
@@ -188,8 +189,5 @@ func (s *Sharded) Others() int {
 	return n
 }
 
-// Gone returns why the set makes no finding of a rule's matches of a shape, "" if
-// it does.
-func (s *Sharded) Gone(rule rules.RuleID, shape string) Reason {
-	return s.known.reason(form{rule, shape})
-}
+// Gone returns why the set makes no finding of matches of a form, "" if it does.
+func (s *Sharded) Gone(f Form) Reason { return s.known.reason(f) }

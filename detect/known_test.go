@@ -45,7 +45,7 @@ func (a *apart) get(by string, at time.Duration) {
 	in := Input{Cluster: "c", Event: &e}
 	in.ID[0], in.RequestID[0] = byte(a.request), byte(a.request)
 	for _, m := range a.matchers[by].Match(&in, nil) {
-		if !a.windows.Knows(m.Rule, m.Shape) {
+		if !a.windows.Knows(m.Form()) {
 			r, err := rules.ReadDefinition(thresholds(a.t, by).Rules[0].Definition)
 			if err != nil || !a.windows.Learn(r) {
 				a.t.Fatal("not learnt", err)
@@ -188,7 +188,7 @@ func FuzzLearn(f *testing.F) {
 			return
 		}
 		w := NewSharded(none, Limits{Members: 16})
-		if !w.Learn(r) || !w.Knows(r.ID, r.Shape) {
+		if !w.Learn(r) || !w.Knows(formOf(r)) {
 			t.Fatal("it is not known")
 		}
 		var log Memory

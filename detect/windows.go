@@ -43,7 +43,7 @@ type Windows struct {
 	watermark time.Time
 	newest    int64 // event time of any match
 	keys      keyMap
-	rules     map[form]*ruleKeys
+	rules     map[Form]*ruleKeys
 	due       dueHeap
 	places    places
 	stretches stretches
@@ -68,7 +68,7 @@ func newWindows(known *known, limits Limits) *Windows {
 		limits: limits.withDefaults(),
 		newest: math.MinInt64,
 		keys:   newKeyMap(),
-		rules:  map[form]*ruleKeys{},
+		rules:  map[Form]*ruleKeys{},
 	}
 }
 

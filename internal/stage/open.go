@@ -17,17 +17,11 @@ const (
 	maxGoneText     = 80 // bytes of an id, a shape, a version
 )
 
-// form is a rule with the shape that its matches have.
-type form struct {
-	rule  rules.RuleID
-	shape string
-}
-
 // missed notes a match of a rule that is not in the set, or is another there: there
 // may be open findings of it from before.
 func (r *windowRun) missed(m *detect.Match) {
-	f := form{m.Rule, m.Shape}
-	if r.told || r.windows.Gone(f.rule, f.shape) == "" || max(len(m.Rule), len(m.Shape), len(m.Version)) > maxGoneText {
+	f := m.Form()
+	if r.told || r.windows.Gone(f) == "" || max(len(m.Rule), len(m.Shape), len(m.Version)) > maxGoneText {
 		return
 	}
 	versions, noted := r.gone[f]
@@ -42,13 +36,13 @@ func (r *windowRun) missed(m *detect.Match) {
 func (r *windowRun) gonesBy() map[rules.RuleID]topic.Gone {
 	gones := map[rules.RuleID]topic.Gone{}
 	for f, versions := range r.gone {
-		if r.windows.Knows(f.rule, f.shape) {
+		if r.windows.Knows(f) {
 			continue // its open findings are held
 		}
-		gone := gones[f.rule]
-		gone.Reason = r.windows.Gone(f.rule, f.shape)
+		gone := gones[f.Rule]
+		gone.Reason = r.windows.Gone(f)
 		gone.Versions = append(gone.Versions, versions...)
-		gones[f.rule] = gone
+		gones[f.Rule] = gone
 	}
 	for _, gone := range gones {
 		slices.Sort(gone.Versions)

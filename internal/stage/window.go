@@ -136,11 +136,11 @@ type windowRun struct {
 	stage    *Windowing
 	set      *rules.Set
 	windows  *detect.Sharded
-	position int64             // findings of records before it were announced already
-	horizon  int64             // matches before it are not needed any more
-	end      int64             // of the log, when it was taken over
-	told     bool              // what is open
-	gone     map[form][]string // versions of rules that are not in the set, until it is told
+	position int64                    // findings of records before it were announced already
+	horizon  int64                    // matches before it are not needed any more
+	end      int64                    // of the log, when it was taken over
+	told     bool                     // what is open
+	gone     map[detect.Form][]string // versions of rules that are not in the set, until it is told
 	clock    clock
 	ticks    ticks // never empty
 	claim    stream.Claim
@@ -160,7 +160,7 @@ func (s *Windowing) newRun(claim stream.Claim) (*windowRun, error) {
 		position: position.Offset,
 		horizon:  position.Offset,
 		end:      max(claim.End(), position.Offset),
-		gone:     map[form][]string{},
+		gone:     map[detect.Form][]string{},
 		clock:    clock{},
 		claim:    claim,
 		recent:   map[int64]*detect.Match{},
@@ -259,7 +259,7 @@ const maxShown = 80
 // learn makes the windows know the rule of a match that they do not have, by what
 // the match says of it. What it says must be of that rule and shape.
 func (r *windowRun) learn(m *topic.Match) {
-	if len(m.Rule) == 0 || r.windows.Knows(m.Match.Rule, m.Match.Shape) {
+	if len(m.Rule) == 0 || r.windows.Knows(m.Match.Form()) {
 		return
 	}
 	rule, err := rules.ReadDefinition(m.Rule)

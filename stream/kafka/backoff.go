@@ -9,14 +9,12 @@ import (
 type backoff struct {
 	next  time.Duration
 	since time.Time // of the first wait
-	said  time.Time // when alarming was true last
+	said  bool      // that it has lasted
 }
 
 const (
 	leastWait = 100 * time.Millisecond
 	mostWait  = 2 * time.Second
-
-	alarmEvery = time.Minute
 )
 
 // wait returns ctx's error if it ends meanwhile.
@@ -43,15 +41,11 @@ func (b *backoff) lasted() time.Duration {
 	return time.Since(b.since)
 }
 
-// alarming reports whether there has been reason to wait for alarmAfter, once in
-// alarmEvery.
-func (b *backoff) alarming() bool {
-	if b.lasted() <= alarmAfter || time.Since(b.said) < alarmEvery {
+// alarm reports, once, that there has been reason to wait for alarmAfter.
+func (b *backoff) alarm() bool {
+	if b.said || b.lasted() <= alarmAfter {
 		return false
 	}
-	b.said = time.Now()
+	b.said = true
 	return true
 }
-
-// alarm is alarming, once for all.
-func (b *backoff) alarm() bool { return b.said.IsZero() && b.alarming() }

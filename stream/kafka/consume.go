@@ -94,7 +94,7 @@ func (m *member) run() error {
 		case err != nil:
 			m.log.metrics.groupErrors.WithLabelValues(m.topic, m.group).Inc()
 			level := slog.LevelDebug // a coordinator that moves, or is only coming
-			if without.alarming() {
+			if without.alarm() {
 				level = slog.LevelError
 			}
 			m.log.logger.Log(m.ctx, level, "the group cannot be joined: trying on", "topic", m.topic, "group", m.group, "error", err)
