@@ -12,7 +12,8 @@ import (
 const patience = 2 * time.Second
 
 // budget bounds the bytes of records that are in flight: kafka-go queues without
-// a bound, and holds about four times their size.
+// a bound. With what they are packed in and sent from they take two to five times
+// as much memory.
 type budget struct {
 	bytes  *semaphore.Weighted
 	size   int64

@@ -67,7 +67,7 @@ type Config struct {
 	MaxRecordBytes int `yaml:"max_record_bytes"`
 
 	// MaxInFlightBytes bounds the bytes of records that wait for the brokers'
-	// acknowledgement; they take about four times as much memory. Producers wait
+	// acknowledgement; they take two to five times as much memory. Producers wait
 	// or are refused beyond it. Default 67108864 (64 MiB).
 	MaxInFlightBytes int64 `yaml:"max_in_flight_bytes"`
 

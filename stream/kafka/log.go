@@ -82,9 +82,7 @@ func Open(ctx context.Context, c Config, o Options) (*Log, error) {
 		unpacker:  newUnpacker(c.MaxRecordBytes),
 	}
 	if codecs[c.Compression] == kafka.Zstd {
-		if l.packer, err = newPacker(); err != nil {
-			return nil, err
-		}
+		l.packer = newPacker()
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if l.partitions, err = l.lookUp(ctx, o.Topics); err != nil {

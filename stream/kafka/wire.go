@@ -26,18 +26,18 @@ import (
 // record how many partitions its topic has, and its packing of a batch, field by
 // field with a second checksum, costs more than packing it in one piece.
 type wire struct {
-	kafka.RoundTripper
+	next   kafka.RoundTripper
 	layout *metadata.Response // of the topic: it is fixed
 	packer *packer            // nil: the library packs
 }
 
 // newWire returns the wire of a topic's writer.
-func newWire(transport kafka.RoundTripper, topic string, partitions int, p *packer) *wire {
+func newWire(next kafka.RoundTripper, topic string, partitions int, p *packer) *wire {
 	layout := metadata.ResponseTopic{Name: topic, Partitions: make([]metadata.ResponsePartition, partitions)}
 	for i := range layout.Partitions {
 		layout.Partitions[i].PartitionIndex = int32(i)
 	}
-	return &wire{transport, &metadata.Response{Topics: []metadata.ResponseTopic{layout}}, p}
+	return &wire{next, &metadata.Response{Topics: []metadata.ResponseTopic{layout}}, p}
 }
 
 // RoundTrip implements kafka.RoundTripper.
@@ -55,24 +55,40 @@ func (w *wire) RoundTrip(ctx context.Context, addr net.Addr, request kafka.Reque
 		}
 		request = packed
 	}
-	return w.RoundTripper.RoundTrip(ctx, addr, request)
+	if err := ctx.Err(); err != nil {
+		return nil, err // or a connection would be lost to it
+	}
+	return w.next.RoundTrip(ctx, addr, request)
 }
 
-// sizeBytes is what the size of a record set takes in a request.
-const sizeBytes = 4
+const (
+	// sizeBytes is what the size of a record set takes in a request.
+	sizeBytes = 4
+	// zstdWindow is how far back zstd looks for what repeats, bytes: the most that
+	// usual batches have.
+	zstdWindow = 1 << 20
+	// maxScratch is the scratch that is kept, bytes: more was for a rare record.
+	maxScratch = 2 << 20
+)
 
 // packer packs batches with zstd. It is safe for concurrent use.
-type packer struct {
+type packer struct{ scratches sync.Pool }
+
+// scratch is what packing a batch takes.
+type scratch struct {
 	encoder *zstd.Encoder
-	scratch sync.Pool // of *[]byte
+	plain   []byte
 }
 
-func newPacker() (*packer, error) {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false))
-	if err != nil {
-		return nil, err
-	}
-	return &packer{encoder: e, scratch: sync.Pool{New: func() any { return new([]byte) }}}, nil
+func newPacker() *packer {
+	return &packer{sync.Pool{New: func() any {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false),
+			zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
+		if err != nil {
+			panic(err) // an option is wrong
+		}
+		return &scratch{encoder: e}
+	}}}
 }
 
 // pack returns the request with its batches packed.
@@ -81,9 +97,9 @@ func (p *packer) pack(r *produce.Request) (*rawproduce.Request, error) {
 	for _, t := range r.Topics {
 		topic := rawproduce.RequestTopic{Topic: t.Topic}
 		for _, part := range t.Partitions {
-			set, err := p.recordSet(part.RecordSet.Records, time.Now())
+			set, err := p.recordSet(part.RecordSet.Records)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("pack a batch: %w", err)
 			}
 			topic.Partitions = append(topic.Partitions, rawproduce.RequestPartition{
 				Partition: part.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
@@ -94,45 +110,35 @@ func (p *packer) pack(r *produce.Request) (*rawproduce.Request, error) {
 	return out, nil
 }
 
-// recordSet returns a batch of the records, behind its size. Its memory is its own:
-// a request that nobody waits for any more may still be on its way.
-func (p *packer) recordSet(records protocol.RecordReader, now time.Time) ([]byte, error) {
-	scratch := p.scratch.Get().(*[]byte)
-	defer p.scratch.Put(scratch)
-	plain, count := (*scratch)[:0], 0
-	defer func() { *scratch = plain }()
-	for {
-		r, err := records.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			plain, err = appendRecord(plain, r, int64(count))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("pack a batch: %w", err)
-		}
-		count++
+// recordSet returns a batch of the records, behind its size. Their time is now: the
+// topics have the broker's. The batch's memory is its own, as a request that nobody
+// waits for any more may still be on its way.
+func (p *packer) recordSet(records protocol.RecordReader) ([]byte, error) {
+	s := p.scratches.Get().(*scratch)
+	defer p.scratches.Put(s)
+	plain, count, err := appendRecords(s.plain[:0], records)
+	if cap(plain) <= maxScratch {
+		s.plain = plain
 	}
-	if count == 0 {
-		return nil, protocol.ErrNoRecord
+	if err != nil {
+		return nil, err
 	}
-	be, milli := binary.BigEndian, uint64(now.UnixMilli())
+	be, now := binary.BigEndian, uint64(time.Now().UnixMilli())
 	set := make([]byte, sizeBytes, sizeBytes+batchHeader+512+len(plain)/8)
 	set = be.AppendUint64(set, 0)                     // base offset: the broker's
 	set = be.AppendUint32(set, 0)                     // length, see below
 	set = be.AppendUint32(set, 1<<32-1)               // epoch of the leader: unknown
-	set = append(set, batchMagic)                     //
+	set = append(set, batchMagic)                     // form
 	set = be.AppendUint32(set, 0)                     // checksum, see below
 	set = be.AppendUint16(set, uint16(compress.Zstd)) // flags
 	set = be.AppendUint32(set, uint32(count-1))       // offset of the last record
-	set = be.AppendUint64(set, milli)                 // time of the first,
-	set = be.AppendUint64(set, milli)                 // and of the newest
+	set = be.AppendUint64(set, now)                   // time of the first,
+	set = be.AppendUint64(set, now)                   // and of the newest
 	set = be.AppendUint64(set, 1<<64-1)               // producer: none
 	set = be.AppendUint16(set, 1<<16-1)               // its epoch
 	set = be.AppendUint32(set, 1<<32-1)               // its sequence
-	set = be.AppendUint32(set, uint32(count))         //
-	set = p.encoder.EncodeAll(plain, set)
+	set = be.AppendUint32(set, uint32(count))         // records
+	set = s.encoder.EncodeAll(plain, set)
 	be.PutUint32(set, uint32(len(set)-sizeBytes))
 	batch := set[sizeBytes:]
 	be.PutUint32(batch[8:], uint32(len(batch)-lengthBefore))
@@ -140,12 +146,33 @@ func (p *packer) recordSet(records protocol.RecordReader, now time.Time) ([]byte
 	return set, nil
 }
 
+// appendRecords appends records, at least one, and returns how many.
+func appendRecords(dst []byte, records protocol.RecordReader) (_ []byte, count int, _ error) {
+	for ; ; count++ {
+		r, err := records.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			dst, err = appendRecord(dst, r, int64(count))
+		}
+		if err != nil {
+			return dst, count, err
+		}
+	}
+	if count == 0 {
+		return dst, 0, protocol.ErrNoRecord
+	}
+	return dst, count, nil
+}
+
 // appendRecord appends a record, behind its length.
-func appendRecord(dst []byte, r *protocol.Record, offset int64) (_ []byte, err error) {
+func appendRecord(dst []byte, r *protocol.Record, offset int64) ([]byte, error) {
 	size := 1 + 1 + sizeVarint(offset) + sizeField(lengthOf(r.Key)) + sizeField(lengthOf(r.Value)) + sizeVarint(int64(len(r.Headers)))
 	for _, h := range r.Headers {
 		size += sizeField(len(h.Key)) + sizeField(length(h.Value))
 	}
+	var err error
 	dst = binary.AppendVarint(dst, int64(size))
 	dst = append(dst, 0, 0) // attributes, age
 	dst = binary.AppendVarint(dst, offset)
@@ -171,7 +198,7 @@ func length(b []byte) int {
 	return len(b)
 }
 
-// lengthOf is length of what is yet to be read.
+// lengthOf is length for what is yet to be read.
 func lengthOf(b protocol.Bytes) int {
 	if b == nil {
 		return -1

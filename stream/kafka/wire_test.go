@@ -5,15 +5,17 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/compress"
@@ -21,6 +23,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/klaxon-dev/klaxon/stream"
 )
@@ -33,56 +36,51 @@ func (t *tripper) RoundTrip(_ context.Context, _ net.Addr, r kafka.Request) (kaf
 	return nil, nil
 }
 
-func newTestWire(t *testing.T) (*wire, *tripper) {
-	t.Helper()
-	p, err := newPacker()
-	if err != nil {
-		t.Fatal(err)
-	}
+func newTestWire() (*wire, *tripper) {
 	next := &tripper{}
-	return newWire(next, "klaxon.events", 12, p), next
+	return newWire(next, "klaxon.events", 12, newPacker()), next
 }
 
-// What a writer sends is read back as it was, and by the checksum that brokers look
-// at.
-func TestWirePacks(t *testing.T) {
-	w, next := newTestWire(t)
-	want := []stream.Record{
-		{Partition: 3, Offset: 0, Key: []byte("key"), Value: bytes.Repeat([]byte("long "), 100_000), Headers: []stream.Header{{Key: "v", Value: []byte("1.1")}, {Key: "none"}}},
-		{Partition: 3, Offset: 1, Value: []byte{}},
-		{Partition: 3, Offset: 2, Key: []byte{0, 255}},
+// various are records of a partition: short and long, with and without what a
+// record may have.
+func various(partition int) []stream.Record {
+	noise := make([]byte, 1<<20) // packs to no less
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	records := []stream.Record{
+		{Key: []byte("key"), Value: bytes.Repeat([]byte("long "), 1_000_000), Headers: []stream.Header{{Key: "v", Value: []byte("1.1")}, {Key: "none"}, {Key: "empty", Value: []byte{}}}},
+		{Value: []byte{}},
+		{Key: []byte{0, 255}},
+		{Key: []byte{}, Value: noise},
+		{},
 	}
 	for i := range 300 {
-		want = append(want, stream.Record{Partition: 3, Offset: int64(3 + i), Value: []byte{byte(i)}})
+		records = append(records, stream.Record{Value: []byte{byte(i)}})
 	}
-	var records []protocol.Record
-	for _, r := range want {
-		one := protocol.Record{}
-		if r.Key != nil {
-			one.Key = protocol.NewBytes(r.Key)
-		}
-		if r.Value != nil {
-			one.Value = protocol.NewBytes(r.Value)
-		}
+	for i := range records {
+		records[i].Partition = partition
+	}
+	return records
+}
+
+// requestOf returns the request in which a writer sends records.
+func requestOf(records ...stream.Record) *produce.Request {
+	var all []protocol.Record
+	for _, r := range records {
+		one := protocol.Record{Key: protocol.NewBytes(r.Key), Value: protocol.NewBytes(r.Value)}
 		for _, h := range r.Headers {
 			one.Headers = append(one.Headers, protocol.Header{Key: h.Key, Value: h.Value})
 		}
-		records = append(records, one)
+		all = append(all, one)
 	}
-	request := func(records ...protocol.Record) *produce.Request {
-		return &produce.Request{Acks: -1, Timeout: 7, Topics: []produce.RequestTopic{{Topic: "klaxon.events", Partitions: []produce.RequestPartition{{
-			Partition: 3, RecordSet: protocol.RecordSet{Attributes: protocol.Attributes(compress.Zstd), Records: protocol.NewRecordReader(records...)},
-		}}}}}
-	}
-	began := time.Now().Truncate(time.Millisecond)
-	if _, err := w.RoundTrip(t.Context(), nil, request(records...)); err != nil {
-		t.Fatal(err)
-	}
-	sent := next.last.(*rawproduce.Request)
-	if sent.Acks != -1 || sent.Timeout != 7 || sent.Topics[0].Topic != "klaxon.events" || sent.Topics[0].Partitions[0].Partition != 3 {
-		t.Fatalf("sent %+v", sent)
-	}
-	packed, err := io.ReadAll(sent.Topics[0].Partitions[0].RecordSet.Reader)
+	return &produce.Request{Acks: -1, Timeout: 7, Topics: []produce.RequestTopic{{Topic: "klaxon.events", Partitions: []produce.RequestPartition{{
+		Partition: 3, RecordSet: protocol.RecordSet{Version: 2, Attributes: protocol.Attributes(compress.Zstd), Records: protocol.NewRecordReader(all...)},
+	}}}}}
+}
+
+// unpacked returns the records of a packed request.
+func unpacked(t *testing.T, r *rawproduce.Request) []stream.Record {
+	t.Helper()
+	packed, err := io.ReadAll(r.Topics[0].Partitions[0].RecordSet.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,37 +88,120 @@ func TestWirePacks(t *testing.T) {
 		t.Fatalf("%d bytes are said to be %d", len(packed)-4, size)
 	}
 	b, rest, err := cutBatch(packed[4:])
-	if err != nil || len(rest) > 0 || int(b.count) != len(want) || b.to != int64(len(want)) || b.control() {
-		t.Fatalf("batch of %d records to %d, %d bytes more, %v", b.count, b.to, len(rest), err)
+	if err != nil || len(rest) > 0 || b.to != int64(b.count) || b.control() {
+		t.Fatalf("a batch of %d records to %d, %d bytes more, %v", b.count, b.to, len(rest), err)
 	}
-	plain, err := newUnpacker(1 << 20).unpack(&b)
+	plain, err := newUnpacker(8 << 20).unpack(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := parser{rest: plain}
-	var got []stream.Record
+	var records []stream.Record
 	for range b.count {
-		r, err := b.record(&p, 3)
+		one, err := b.record(&p, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Time.Before(began) || r.Time.After(time.Now()) {
-			t.Fatalf("a record of %s", r.Time)
+		records = append(records, one)
+	}
+	if len(p.rest) > 0 {
+		t.Errorf("%d bytes more", len(p.rest))
+	}
+	return records
+}
+
+// wantSame compares records, none and empty too. Some are long: cmp would take
+// minutes.
+func wantSame(t *testing.T, want, got []stream.Record) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d records, want %d", len(got), len(want))
+		return
+	}
+	for i := range want {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Errorf("record %d:\n%.500s, want\n%.500s", i, fmt.Sprintf("%#v", got[i]), fmt.Sprintf("%#v", want[i]))
 		}
-		got = append(got, r)
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(stream.Record{}, "Time"), cmpopts.EquateEmpty()); diff != "" || len(p.rest) > 0 {
-		t.Errorf("%d bytes more; records (-sent +read):\n%s", len(p.rest), diff)
+}
+
+// What a writer sends is read back as it was, by several at once.
+func TestWirePacks(t *testing.T) {
+	w, _ := newTestWire()
+	want := various(3)
+	for i := range want {
+		want[i].Offset = int64(i)
 	}
-	if _, err := w.RoundTrip(t.Context(), nil, request()); !errors.Is(err, protocol.ErrNoRecord) {
+	var work sync.WaitGroup
+	for range 4 {
+		work.Go(func() {
+			next := &tripper{}
+			wire := &wire{next, w.layout, w.packer}
+			began := time.Now().Truncate(time.Millisecond)
+			if _, err := wire.RoundTrip(t.Context(), nil, requestOf(want...)); err != nil {
+				t.Error(err)
+				return
+			}
+			sent := next.last.(*rawproduce.Request)
+			if _, err := wire.RoundTrip(t.Context(), nil, requestOf(stream.Record{Value: []byte("other")})); err != nil {
+				t.Error(err)
+			}
+			if sent.Acks != -1 || sent.Timeout != 7 || sent.Topics[0].Topic != "klaxon.events" || sent.Topics[0].Partitions[0].Partition != 3 {
+				t.Errorf("sent %+v", sent)
+			}
+			got := unpacked(t, sent)
+			for i, r := range got {
+				if r.Time.Before(began) || r.Time.After(time.Now()) {
+					t.Errorf("a record of %s", r.Time)
+				}
+				got[i].Time = time.Time{}
+			}
+			wantSame(t, want, got)
+		})
+	}
+	work.Wait()
+	if _, err := w.RoundTrip(t.Context(), nil, requestOf()); !errors.Is(err, protocol.ErrNoRecord) {
 		t.Errorf("a batch of nothing: %v", err)
 	}
 }
 
+// A client of another library reads what is written, whatever packed it.
+func TestForeignReader(t *testing.T) {
+	for _, compression := range []string{"zstd", "lz4", "none"} {
+		t.Run(compression, func(t *testing.T) {
+			l := newLab(t, shared.Cluster(t), map[string]int{"events": 1})
+			l.config.Compression = compression
+			want := various(0)
+			if err := l.open().Append(t.Context(), "events", want); err != nil {
+				t.Fatal(err)
+			}
+			client := l.foreign(kgo.ConsumeTopics(l.config.Topic("events")), kgo.FetchMaxPartitionBytes(1<<20))
+			var got []stream.Record
+			for len(got) < len(want) {
+				fetched := client.PollFetches(t.Context())
+				if err := fetched.Err(); err != nil {
+					t.Fatalf("after %d records: %v", len(got), err)
+				}
+				for _, r := range fetched.Records() {
+					one := stream.Record{Offset: r.Offset, Key: r.Key, Value: r.Value}
+					for _, h := range r.Headers {
+						one.Headers = append(one.Headers, stream.Header{Key: h.Key, Value: h.Value})
+					}
+					got = append(got, one)
+				}
+			}
+			for i := range want {
+				want[i].Offset = int64(i)
+			}
+			wantSame(t, want, got)
+		})
+	}
+}
+
 // A writer is told how many partitions its topic has without asking brokers; all
-// else they are asked.
+// else they are asked, but not by who has no time left.
 func TestWireAnswers(t *testing.T) {
-	w, next := newTestWire(t)
+	w, next := newTestWire()
 	answer, err := w.RoundTrip(t.Context(), nil, &metadata.Request{TopicNames: []string{"klaxon.events"}})
 	if err != nil || next.last != nil {
 		t.Fatalf("asked %v, %v", next.last, err)
@@ -132,9 +213,35 @@ func TestWireAnswers(t *testing.T) {
 	if _, err := w.RoundTrip(t.Context(), nil, other); err != nil || next.last != kafka.Request(other) {
 		t.Errorf("asked %v, %v", next.last, err)
 	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := w.RoundTrip(ended, nil, requestOf(stream.Record{})); !errors.Is(err, context.Canceled) || next.last != kafka.Request(other) {
+		t.Errorf("asked %v, %v", next.last, err)
+	}
+	w.packer = nil
+	plain := requestOf(stream.Record{})
+	if _, err := w.RoundTrip(t.Context(), nil, plain); err != nil || next.last != kafka.Request(plain) {
+		t.Errorf("asked %v, %v", next.last, err)
+	}
 }
 
-// BenchmarkPack packs batches of 100 recorded events, beside the library.
+// A record that is rare for its size leaves no scratch of that size.
+func TestScratchIsBounded(t *testing.T) {
+	p := newPacker()
+	for range 10 {
+		if _, err := p.pack(requestOf(various(3)...)); err != nil {
+			t.Fatal(err)
+		}
+		s := p.scratches.Get().(*scratch)
+		if cap(s.plain) > maxScratch {
+			t.Errorf("a scratch of %d bytes is kept", cap(s.plain))
+		}
+		p.scratches.Put(s)
+	}
+}
+
+// BenchmarkPack packs batches of 100 recorded events, beside the library, up to
+// where their bytes are with the connection.
 func BenchmarkPack(b *testing.B) {
 	file, err := os.ReadFile("../../testdata/recorded/benign.jsonl.zst")
 	if err != nil {
@@ -149,34 +256,33 @@ func BenchmarkPack(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	items := slices.Collect(bytes.Lines(text))[:100]
-	size := len(bytes.Join(items, nil))
-	set := func() protocol.RecordSet {
-		records := make([]protocol.Record, len(items))
-		for i, item := range items {
-			records[i].Value = protocol.NewBytes(item)
-		}
-		return protocol.RecordSet{Version: 2, Attributes: protocol.Attributes(compress.Zstd), Records: protocol.NewRecordReader(records...)}
+	var records []stream.Record
+	size := 0
+	for _, item := range slices.Collect(bytes.Lines(text))[:100] {
+		records = append(records, stream.Record{Value: item})
+		size += len(item)
 	}
-	b.Run("by=packer", func(b *testing.B) {
-		p, err := newPacker()
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.SetBytes(int64(size))
-		for b.Loop() {
-			if _, err := p.recordSet(set().Records, time.Now()); err != nil {
-				b.Fatal(err)
+	p := newPacker()
+	for _, by := range []struct {
+		name string
+		send func(*produce.Request) error
+	}{
+		{"packer", func(r *produce.Request) error {
+			packed, err := p.pack(r)
+			if err != nil {
+				return err
 			}
-		}
-	})
-	b.Run("by=library", func(b *testing.B) {
-		b.SetBytes(int64(size))
-		for b.Loop() {
-			set := set()
-			if _, err := set.WriteTo(new(bytes.Buffer)); err != nil {
-				b.Fatal(err)
+			return protocol.WriteRequest(io.Discard, 7, 1, "klaxon", packed)
+		}},
+		{"library", func(r *produce.Request) error { return protocol.WriteRequest(io.Discard, 7, 1, "klaxon", r) }},
+	} {
+		b.Run("by="+by.name, func(b *testing.B) {
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				if err := by.send(requestOf(records...)); err != nil {
+					b.Fatal(err)
+				}
 			}
-		}
-	})
+		})
+	}
 }

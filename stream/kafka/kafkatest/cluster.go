@@ -130,6 +130,11 @@ func (c *Cluster) Restart(t testing.TB, id int) {
 // PID returns the process id of a broker.
 func (c *Cluster) PID(id int) int { return c.nodes[id-1].cmd.Process.Pid }
 
+// Data returns the directory in which a node keeps its topics.
+func (c *Cluster) Data(id int) string {
+	return filepath.Join(c.dir, "node"+strconv.Itoa(id), "data")
+}
+
 func (c *Cluster) do(t testing.TB, what string, id int, f func(*node) error) {
 	t.Helper()
 	if err := f(c.nodes[id-1]); err != nil {
