@@ -57,7 +57,7 @@ func readPlan(t *testing.T) plan {
 	}
 	return plan{
 		lasts:      time.Duration(number("CHAOS_MINUTES", 1)) * time.Minute,
-		strikes:    int(number("CHAOS_KILLS", 60)),
+		strikes:    int(number("CHAOS_STRIKES", 60)),
 		seed:       number("CHAOS_SEED", rand.Uint64()),
 		partitions: int(number("CHAOS_PARTITIONS", 12)),
 		rate:       int(number("CHAOS_RATE", 2000)),

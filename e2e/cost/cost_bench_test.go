@@ -92,10 +92,10 @@ func records(b *testing.B, text []byte) []stream.Record {
 	}
 }
 
-// config is that of a place of its own in the broker, with its topics.
-func config(b *testing.B) klaxonkafka.Config {
+// config is that of a place of its own in a cluster, with its topics.
+func config(b *testing.B, cluster *kafkatest.Cluster) klaxonkafka.Config {
 	b.Helper()
-	c := klaxonkafka.Config{Brokers: shared.Cluster(b).Bootstrap(), Prefix: kafkatest.Name(b), SingleBroker: true, Partitions: partitions}
+	c := klaxonkafka.Config{Brokers: cluster.Bootstrap(), Prefix: kafkatest.Name(b), SingleBroker: len(cluster.Bootstrap()) == 1, Partitions: partitions}
 	c.SetDefaults()
 	if _, err := klaxonkafka.Init(b.Context(), c, topic.Layout(partitions), klaxonkafka.InitOptions{}); err != nil {
 		b.Fatal(err)
@@ -171,8 +171,8 @@ func (l *least) note(d time.Duration, events int) time.Duration {
 func BenchmarkIngest(b *testing.B) {
 	text := body(b)
 	same := records(b, text)
-	c := config(b)
-	serve := startIngest(b, c)
+	c := config(b, shared.Cluster(b))
+	serve := startIngest(b, c, "")
 	writer := &kafka.Writer{
 		Addr: kafka.TCP(c.Brokers...), Topic: c.Topic(topic.Events), RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
 		Balancer:  kafka.BalancerFunc(func(m kafka.Message, _ ...int) int { return m.WriterData.(int) }),
@@ -205,13 +205,15 @@ func BenchmarkIngest(b *testing.B) {
 
 // ingestProcess is a klaxon that takes events.
 type ingestProcess struct {
-	pid    int
-	url    string
-	token  string
-	client *http.Client
+	pid     int
+	url     string
+	metrics string // URL
+	token   string
+	client  *http.Client
 }
 
-func startIngest(b *testing.B, c klaxonkafka.Config) *ingestProcess {
+// startIngest starts one, with further lines of configuration.
+func startIngest(b *testing.B, c klaxonkafka.Config, lines string) *ingestProcess {
 	b.Helper()
 	dir := b.TempDir()
 	webhook, metrics := freePort(b), freePort(b)
@@ -223,7 +225,8 @@ ingest: {listen: "127.0.0.1:%s", instance: i1}
 metrics: {listen: "127.0.0.1:%s"}
 redaction: {key_file: %s}
 stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
-`, webhook, metrics, key, c.Brokers[0], c.Prefix))
+%s
+`, webhook, metrics, key, c.Brokers[0], c.Prefix, lines))
 	binary, err := filepath.Abs("../../bin/klaxon")
 	if err != nil {
 		b.Fatal(err)
@@ -244,7 +247,7 @@ stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
 		b.Fatal(err)
 	}
 	return &ingestProcess{
-		pid: p.PID(), url: "https://127.0.0.1:" + webhook + "/webhook/prod",
+		pid: p.PID(), url: "https://127.0.0.1:" + webhook + "/webhook/prod", metrics: "http://127.0.0.1:" + metrics + "/metrics",
 		token: token(b, binary, data), client: clientOf(b, datadir.Dir(data)),
 	}
 }
@@ -304,7 +307,7 @@ func write(b *testing.B, path, text string) {
 // BenchmarkMatch compares matching against 200 rules, one event in a hundred of which
 // matches, with reading and scanning alone.
 func BenchmarkMatch(b *testing.B) {
-	c := config(b)
+	c := config(b, shared.Cluster(b))
 	log, err := klaxonkafka.Open(b.Context(), c, klaxonkafka.Options{Topics: []string{topic.Events, topic.Matches, topic.Blind}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)

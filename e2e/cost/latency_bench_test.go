@@ -3,6 +3,7 @@ package cost
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/klaxon-dev/klaxon/e2e/process"
 	"github.com/klaxon-dev/klaxon/internal/datadir"
+	"github.com/klaxon-dev/klaxon/stream/kafka/kafkatest"
 )
 
 // probeRule finds the one event of each POST that is looked for.
@@ -43,7 +45,7 @@ func BenchmarkLatency(b *testing.B) {
 	}
 	text := body(b)
 	events := bytes.Count(text, []byte(`"auditID"`))
-	w := startAll(b)
+	w := startAll(b, shared.Cluster(b))
 	var mu sync.Mutex
 	sent, took := map[string]time.Time{}, map[string]time.Duration{}
 	stop := make(chan struct{})
@@ -126,11 +128,19 @@ func anew(text []byte, i int, who string) []byte {
 type whole struct {
 	*ingestProcess
 	engine, password string
+	cluster          *kafkatest.Cluster
+	topics           string                      // the prefix of their names
+	processes        map[string]*process.Process // by role, and "engine"
+	urls             map[string]string           // of their metrics
 }
 
-func startAll(b *testing.B) *whole {
+func startAll(b *testing.B, cluster *kafkatest.Cluster) *whole {
 	b.Helper()
-	c := config(b)
+	c := config(b, cluster)
+	brokers, err := json.Marshal(c.Brokers)
+	if err != nil {
+		b.Fatal(err)
+	}
 	dir := b.TempDir()
 	binary, err := filepath.Abs("../../bin/klaxon")
 	if err != nil {
@@ -149,8 +159,9 @@ func startAll(b *testing.B) *whole {
 		})
 		return p
 	}
-	w := &whole{engine: "127.0.0.1:" + freePort(b)}
+	w := &whole{engine: "127.0.0.1:" + freePort(b), cluster: cluster, topics: c.Prefix, processes: map[string]*process.Process{}, urls: map[string]string{}}
 	engine := run("engine", "engine", "run", "--path", filepath.Join(dir, "engine"), "--listen", w.engine)
+	w.processes["engine"] = engine
 	ready(b, engine, "http://"+w.engine+"/ping")
 	password, err := os.ReadFile(filepath.Join(dir, "engine", "password"))
 	if err != nil {
@@ -170,10 +181,11 @@ metrics: {listen: "127.0.0.1:%s"}
 redaction: {key_file: %s}
 rules: {paths: [%s]}
 store: {kind: clickhouse, dsn: "http://default:%s@%s/default"}
-stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
-`, role, webhook, metrics, key, rule, w.password, w.engine, c.Brokers[0], c.Prefix))
+stream: {kind: kafka, kafka: {brokers: %s, single_broker: %t, prefix: %s, session_timeout: 1m}}
+`, role, webhook, metrics, key, rule, w.password, w.engine, brokers, c.SingleBroker, c.Prefix))
 		p := run(role, "serve", "--config", file, "--data-dir", data)
 		ready(b, p, "http://127.0.0.1:"+metrics+"/readyz")
+		w.processes[role], w.urls[role] = p, "http://127.0.0.1:"+metrics+"/metrics"
 		if role == "ingest" {
 			w.ingestProcess = &ingestProcess{
 				pid: p.PID(), url: "https://127.0.0.1:" + webhook + "/webhook/prod",
@@ -186,25 +198,29 @@ stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
 
 // probes returns the actors that the rule probe has findings of.
 func (w *whole) probes(b *testing.B) []string {
-	query := strings.NewReader("SELECT DISTINCT actor FROM klaxon.findings WHERE rule = 'probe'")
-	r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+w.engine+"/", query)
+	return strings.Fields(w.query(b, "SELECT DISTINCT actor FROM klaxon.findings WHERE rule = 'probe'"))
+}
+
+// query returns the engine's answer, and an empty one when the benchmark has failed.
+func (w *whole) query(b *testing.B, sql string) string {
+	r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+w.engine+"/", strings.NewReader(sql))
 	if err != nil {
 		b.Error(err)
-		return nil
+		return ""
 	}
 	r.SetBasicAuth("default", w.password)
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		b.Error(err)
-		return nil
+		return ""
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK {
 		b.Errorf("ask the engine: %s %v: %s", answer.Status, err, text)
-		return nil
+		return ""
 	}
-	return strings.Fields(string(text))
+	return strings.TrimSpace(string(text))
 }
 
 func ready(b *testing.B, p *process.Process, url string) {

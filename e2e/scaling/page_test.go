@@ -69,7 +69,7 @@ func costTable(c Costs) string {
 		cost float64
 	}{
 		{"ingest: TLS, authentication, cut, scan, redact, identify, compress, send", c.Ingest},
-		{"match: fetch, scan, 200 rules, send the matches", c.Match},
+		{"match: fetch, scan, the builtin rules, send the matches", c.Match},
 		{fmt.Sprintf("window: %.0f µs a match, %.2f matches an event", c.Window, c.Matches), c.Window * c.Matches},
 		{"store: fetch, rows, insert", c.Store},
 		{"all of klaxon", c.Ingest + c.Match + c.Window*c.Matches + c.Store},
