@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ const (
 	ActionMake   Action = "make"   // there is none
 	ActionKeep   Action = "keep"   // it is as it should be
 	ActionAlter  Action = "alter"  // its settings are changed
-	ActionRefuse Action = "refuse" // it contradicts the configuration
+	ActionRefuse Action = "refuse" // it contradicts the configuration, or the brokers do not make it
 )
 
 // Topic is what Init found of a topic, and did.
@@ -58,7 +59,7 @@ func Init(ctx context.Context, c Config, layout map[string]int, o InitOptions) (
 	if err != nil {
 		return nil, err
 	}
-	if err := refused(topics); err != nil || o.DryRun {
+	if err := cmp.Or(refused(topics), a.tooFewBrokers(topics)); err != nil || o.DryRun {
 		return topics, err
 	}
 	if err := a.make(ctx, topics); err != nil {
@@ -88,6 +89,7 @@ type admin struct {
 	config    Config
 	transport *kafka.Transport
 	client    *kafka.Client
+	brokers   int // that there are
 }
 
 func newAdmin(ctx context.Context, c Config) (*admin, error) {
@@ -166,6 +168,18 @@ func refused(topics []Topic) error {
 	return errors.Join(problems...)
 }
 
+// tooFewBrokers refuses the topics that are to be made with more copies than there
+// are brokers.
+func (a *admin) tooFewBrokers(topics []Topic) (err error) {
+	for i := range topics {
+		if topics[i].Action == ActionMake && a.brokers < a.config.Replication {
+			topics[i].Action = ActionRefuse
+			err = fmt.Errorf("stream.kafka.replication is %d, and brokers are %d: add brokers, or say --single-broker for development", a.config.Replication, a.brokers)
+		}
+	}
+	return err
+}
+
 // check returns what is wrong with the topics.
 func (a *admin) check(ctx context.Context, layout map[string]int) error {
 	topics, err := a.plan(ctx, layout, false)
@@ -192,12 +206,13 @@ func (a *admin) look(ctx context.Context, layout map[string]int) (map[string]fou
 	if err != nil {
 		return nil, fmt.Errorf("look topics up: %w", err)
 	}
+	a.brokers = len(answer.Brokers)
 	there := map[string]found{}
 	for _, t := range answer.Topics {
 		switch {
 		case errors.Is(t.Error, kafka.UnknownTopicOrPartition):
 		case t.Error != nil:
-			return nil, fmt.Errorf("topic %s: %w%s", t.Name, t.Error, a.advice(t.Error))
+			return nil, fmt.Errorf("topic %s: %w%s", t.Name, t.Error, advice(t.Error))
 		default:
 			there[t.Name] = found{partitions: len(t.Partitions), replicas: fewestReplicas(t.Partitions), settings: map[string]string{}}
 		}
@@ -230,7 +245,7 @@ func (a *admin) describe(ctx context.Context, topics map[string]found) error {
 	}
 	for _, r := range answer.Resources {
 		if r.Error != nil {
-			return fmt.Errorf("read the settings of topic %s: %w%s", r.ResourceName, r.Error, a.advice(r.Error))
+			return fmt.Errorf("read the settings of topic %s: %w%s", r.ResourceName, r.Error, advice(r.Error))
 		}
 		for _, e := range r.ConfigEntries {
 			topics[r.ResourceName].settings[e.ConfigName] = e.ConfigValue
@@ -260,9 +275,11 @@ func (a *admin) make(ctx context.Context, topics []Topic) error {
 		return fmt.Errorf("make topics: %w", err)
 	}
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(answer.Errors)) {
-		if err := answer.Errors[name]; err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			errs = append(errs, fmt.Errorf("make topic %s: %w%s", name, err, a.advice(err)))
+	for i := range topics {
+		t := &topics[i]
+		if err := answer.Errors[t.Topic]; err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+			t.Action = ActionRefuse
+			errs = append(errs, fmt.Errorf("make topic %s: %w%s", t.Topic, err, advice(err)))
 		}
 	}
 	return errors.Join(errs...)
@@ -291,7 +308,7 @@ func (a *admin) alter(ctx context.Context, topics []Topic) error {
 	var errs []error
 	for _, r := range answer.Resources {
 		if r.Error != nil {
-			errs = append(errs, fmt.Errorf("alter topic %s: %w%s", r.ResourceName, r.Error, a.advice(r.Error)))
+			errs = append(errs, fmt.Errorf("alter topic %s: %w%s", r.ResourceName, r.Error, advice(r.Error)))
 		}
 	}
 	return errors.Join(errs...)
@@ -316,12 +333,9 @@ func (a *admin) settle(ctx context.Context, layout map[string]int) error {
 
 // advice says what to do about some errors, behind a colon; "" where they
 // speak for themselves.
-func (a *admin) advice(err error) string {
-	switch {
-	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
+func advice(err error) string {
+	if errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.ClusterAuthorizationFailed) {
 		return ": docs/stream.md lists what klaxon's user must be allowed"
-	case errors.Is(err, kafka.InvalidReplicationFactor):
-		return fmt.Sprintf(": stream.kafka.replication is %d: add brokers, or say --single-broker for development", a.config.Replication)
 	}
 	return ""
 }

@@ -217,14 +217,17 @@ func TestPartitionsAreFixed(t *testing.T) {
 func TestTooFewBrokers(t *testing.T) {
 	ctx, c := adminContext(t), oneBroker(t)
 	three := Config{Brokers: c.Brokers, Prefix: c.Prefix}
-	_, err := Init(ctx, three, layout, InitOptions{})
-	for _, want := range []string{c.Topic("events"), c.Topic("matches"), "--single-broker", "1 broker(s)"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
+	for _, o := range []InitOptions{{DryRun: true}, {}} {
+		topics, err := Init(ctx, three, layout, o)
+		if err == nil || err.Error() != "stream.kafka.replication is 3, and brokers are 1: add brokers, or say --single-broker for development" {
+			t.Errorf("got %v", err)
+		}
+		if diff := cmp.Diff(map[string]Action{"events": ActionRefuse, "matches": ActionRefuse}, actions(topics)); diff != "" {
+			t.Error(diff)
 		}
 	}
 	mustInit(ctx, t, c, InitOptions{}, ActionMake)
-	_, err = Init(ctx, three, layout, InitOptions{Alter: true})
+	_, err := Init(ctx, three, layout, InitOptions{Alter: true})
 	for _, want := range []string{"events: replication is 1, want 3", "events: min.insync.replicas is 1, want 2", "kafka-reassign-partitions.sh"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
