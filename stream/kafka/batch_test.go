@@ -8,6 +8,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/compress"
 
 	"github.com/klaxon-dev/klaxon/stream"
@@ -118,4 +119,22 @@ func FuzzAnswer(f *testing.F) {
 			t.Error("it holds more than came")
 		}
 	})
+}
+
+// A leader says where its partition ends before it reads: it may send records that
+// lie behind that. What is read can be committed.
+func TestRecordsBehindTheEnd(t *testing.T) {
+	batch, _, err := newPacker(kafka.Zstd).recordSet(requestOf(various(0)...).Topics[0].Partitions[0].RecordSet.Records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClaim(&member{log: &Log{unpacker: newUnpacker(8 << 20)}}, 0, place{end: 2}, ticket{}, nil)
+	c.readers[0].open(batch[sizeBytes:], 0)
+	records, next, err := c.fetch(t.Context(), nil, 0, 64<<20)
+	if err != nil || len(records) != len(various(0)) || next != int64(len(records)) {
+		t.Fatalf("%d records, on at %d, %v", len(records), next, err)
+	}
+	if err := (stream.Position{Offset: next}).Check(c.End()); err != nil {
+		t.Error(err)
+	}
 }

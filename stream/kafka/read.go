@@ -158,6 +158,7 @@ func (c *claim) fetch(ctx context.Context, asked <-chan struct{}, from int64, ma
 		came = len(answer.batches) > 0 || from < answer.end
 	}
 	records, err := r.take(l.unpacker, c.partition, maxBytes)
+	c.sawEnd(r.next) // a leader says its end first, and reads what it has by then
 	if err == nil && len(records) == 0 && came && r.next == from {
 		err = errNoBatch
 	}
