@@ -43,7 +43,7 @@ func (l *Log) newProducer(topic string) *producer {
 		ReadTimeout:     5 * time.Second,
 		WriteTimeout:    5 * time.Second,
 		Compression:     codecs[l.config.Compression],
-		Transport:       newWire(l.transport, l.config.Topic(topic), l.partitions[topic], l.packer),
+		Transport:       newWire(l, topic),
 	}}
 }
 
@@ -92,20 +92,21 @@ func (l *Log) begin(ctx context.Context, p *producer, records []stream.Record, d
 		done <- nil
 		return nil
 	}
-	if cause := l.outage.enter(); cause != nil {
+	tries, cause := l.outage.enter()
+	if cause != nil {
 		l.metrics.refused(reasonDown)
 		return fmt.Errorf("%w: %w", stream.ErrUnavailable, cause)
 	}
 	giveBack, ok := l.budget.take(ctx, size)
 	if !ok {
-		l.outage.leave(l.outage.err())
+		l.outage.abandon(tries)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		l.metrics.refused(reasonFull)
 		return fmt.Errorf("%w: %d bytes are in flight, as many as stream.kafka.max_in_flight_bytes allows", stream.ErrUnavailable, l.budget.size)
 	}
-	messages := copied(records, size)
+	messages := copied(records, size, time.Now())
 	go func() {
 		defer l.calls.Done()
 		defer giveBack()
@@ -115,7 +116,7 @@ func (l *Log) begin(ctx context.Context, p *producer, records []stream.Record, d
 		if err == nil {
 			l.metrics.appended.Count(p.topic, len(records), size, time.Since(began))
 		}
-		done <- l.outcome(p.topic, err)
+		done <- l.outcome(p.topic, tries, err)
 	}()
 	return nil
 }
@@ -137,8 +138,8 @@ func (l *Log) check(topic string, records []stream.Record) (total int64, err err
 	return total, nil
 }
 
-// copied returns the records as messages that share no memory with them.
-func copied(records []stream.Record, size int64) []kafka.Message {
+// copied returns the records as messages of a time that share no memory with them.
+func copied(records []stream.Record, size int64, at time.Time) []kafka.Message {
 	arena := make([]byte, 0, size)
 	keep := func(b []byte) []byte {
 		if b == nil {
@@ -151,7 +152,7 @@ func copied(records []stream.Record, size int64) []kafka.Message {
 	messages := make([]kafka.Message, len(records))
 	for i := range records {
 		r := &records[i]
-		messages[i] = kafka.Message{Key: keep(r.Key), Value: keep(r.Value), WriterData: r.Partition}
+		messages[i] = kafka.Message{Key: keep(r.Key), Value: keep(r.Value), Time: at, WriterData: r.Partition}
 		switch {
 		case len(r.Headers) == 0:
 		case i > 0 && same(r.Headers, records[i-1].Headers):
@@ -168,10 +169,15 @@ func copied(records []stream.Record, size int64) []kafka.Message {
 
 // outcome returns what a write's error is to the caller, and notes whether
 // brokers take records.
-func (l *Log) outcome(topic string, err error) error {
+func (l *Log) outcome(topic string, tries bool, err error) error {
 	err = firstOf(err)
+	if errors.Is(err, errOvertaken) {
+		l.metrics.refused(reasonDown)
+		l.outage.abandon(tries)
+		return fmt.Errorf("%w: %w", stream.ErrUnavailable, err)
+	}
 	if err == nil || tooLarge(err) {
-		if l.outage.leave(nil) {
+		if l.outage.leave(tries, nil) {
 			l.logger.Info("the brokers take records again", "topic", topic)
 		}
 		if err != nil {
@@ -180,7 +186,7 @@ func (l *Log) outcome(topic string, err error) error {
 		return nil
 	}
 	l.metrics.refused(reasonDown)
-	if l.outage.leave(err) {
+	if l.outage.leave(tries, err) {
 		l.logger.Error("the brokers take no records", "topic", topic, "error", err)
 	}
 	return fmt.Errorf("%w: %w", stream.ErrUnavailable, err)

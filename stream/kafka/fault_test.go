@@ -214,31 +214,74 @@ func TestBudget(t *testing.T) {
 func TestOutage(t *testing.T) {
 	var o outage
 	down := errors.New("down")
-	twice := func(what string) {
+	all := func(what string) {
 		t.Helper()
 		for range 2 {
-			if err := o.enter(); err != nil {
-				t.Errorf("%s: %v", what, err)
+			if tries, err := o.enter(); tries || err != nil {
+				t.Errorf("%s: %v, %v", what, tries, err)
 			}
 		}
 	}
-	twice("before any failure")
-	if !o.leave(down) || o.leave(down) {
+	one := func(what string) {
+		t.Helper()
+		if tries, err := o.enter(); !tries || err != nil {
+			t.Errorf("%s nobody tries: %v", what, err)
+		}
+		if tries, err := o.enter(); tries || !errors.Is(err, down) {
+			t.Errorf("%s two try at once: %v", what, err)
+		}
+	}
+	all("before any failure")
+	if !o.leave(false, down) || o.leave(false, down) {
 		t.Error("the first failure is news, the second is not")
 	}
-	if o.enter() != nil {
-		t.Error("nobody tries")
+	one("after a failure")
+	if o.leave(false, down) { // of who came before the outage
+		t.Error("a later failure is news")
 	}
-	if !errors.Is(o.enter(), down) {
-		t.Error("two try at once")
+	if _, err := o.enter(); !errors.Is(err, down) {
+		t.Error("who does not try lets another try")
 	}
-	if o.abandon(); !errors.Is(o.err(), down) || o.enter() != nil {
-		t.Error("who gives up ends the outage, or nobody may try any more")
-	}
-	if !o.leave(nil) {
+	o.abandon(true)
+	one("after one gave up")
+	o.leave(true, down)
+	one("after one failed")
+	if !o.leave(true, nil) {
 		t.Error("the end of the outage is no news")
 	}
-	twice("after the outage")
+	all("after the outage")
+}
+
+// A broker that says nothing any more costs who waits one round of attempts, not
+// each who came meanwhile another one.
+func TestSilentBroker(t *testing.T) {
+	cluster := kafkatest.Start(t, 1)
+	log := newLab(t, cluster, map[string]int{"events": 1}).open()
+	record := []stream.Record{{Value: []byte("x")}}
+	if err := log.Append(t.Context(), "events", record); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Pause(t, 1)
+	began := time.Now()
+	var took [4]time.Duration
+	var work sync.WaitGroup
+	for i := range took {
+		work.Go(func() {
+			if err := log.Append(t.Context(), "events", record); !errors.Is(err, stream.ErrUnavailable) {
+				t.Errorf("append %d: %v", i, err)
+			}
+			took[i] = time.Since(began)
+		})
+		time.Sleep(time.Second) // so that each is in a batch of its own
+	}
+	work.Wait()
+	for i := range took {
+		if took[i] > took[0]*3/2 {
+			t.Errorf("append %d was refused after %v, the first one after %v", i, took[i], took[0])
+		}
+	}
+	cluster.Resume(t, 1)
+	waitFor(t, "an append is taken", func() bool { return log.Append(t.Context(), "events", record) == nil })
 }
 
 func TestPositionForm(t *testing.T) {

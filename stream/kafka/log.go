@@ -30,7 +30,7 @@ type Log struct {
 	config     Config
 	logger     *slog.Logger
 	transport  *kafka.Transport
-	packer     *packer // nil: batches are not packed with zstd
+	packer     *packer
 	dialer     *kafka.Dialer
 	client     *kafka.Client
 	partitions map[string]int
@@ -79,10 +79,8 @@ func Open(ctx context.Context, c Config, o Options) (*Log, error) {
 		client:    &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: callTimeout},
 		producers: map[string]*producer{},
 		budget:    newBudget(c.MaxInFlightBytes),
+		packer:    newPacker(codecs[c.Compression]),
 		unpacker:  newUnpacker(c.MaxRecordBytes),
-	}
-	if codecs[c.Compression] == kafka.Zstd {
-		l.packer = newPacker()
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if l.partitions, err = l.lookUp(ctx, o.Topics); err != nil {

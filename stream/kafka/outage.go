@@ -1,14 +1,25 @@
 package kafka
 
-import "sync"
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
 
 // outage is whether the brokers take records. After a write that failed for want
-// of a broker one caller at a time tries again; the others are told at once.
+// of a broker one caller at a time tries again; the others are told at once, and so
+// are those whose records were queued before it failed.
 type outage struct {
 	mu     sync.Mutex
-	cause  error // nil: they do
+	cause  error     // nil: they do
+	since  time.Time // when the first write failed
 	trying bool
 }
+
+// errOvertaken is of records that were queued when an outage began. That it does
+// not wrap its cause keeps the library from trying on.
+var errOvertaken = errors.New("queued when an outage began")
 
 // err returns the cause of the outage, nil if there is none.
 func (o *outage) err() error {
@@ -17,30 +28,48 @@ func (o *outage) err() error {
 	return o.cause
 }
 
-// enter returns nil to who may write.
-func (o *outage) enter() error {
+// enter returns nil to who may write, and whether he is the one that tries. He
+// leaves, or abandons it.
+func (o *outage) enter() (tries bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cause != nil && o.trying {
-		return o.cause
+	if o.cause == nil {
+		return false, nil
 	}
-	o.trying = o.cause != nil
-	return nil
+	if o.trying {
+		return false, o.cause
+	}
+	o.trying = true
+	return true, nil
+}
+
+// overtaken returns an error if an outage has begun since a time.
+func (o *outage) overtaken(at time.Time) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cause == nil || !at.Before(o.since) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", errOvertaken, o.cause)
 }
 
 // leave takes how a write went: cause is why no broker took it, nil if one
 // answered. It returns whether that is news.
-func (o *outage) leave(cause error) (news bool) {
+func (o *outage) leave(tries bool, cause error) (news bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	news = (cause == nil) != (o.cause == nil)
-	o.cause, o.trying = cause, false
+	if news {
+		o.since = time.Now()
+	}
+	o.cause = cause
+	o.trying = o.trying && !tries
 	return news
 }
 
 // abandon ends a try that came to no write.
-func (o *outage) abandon() {
+func (o *outage) abandon(tries bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.trying = false
+	o.trying = o.trying && !tries
 }

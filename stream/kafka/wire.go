@@ -15,7 +15,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/compress"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/segmentio/kafka-go/protocol/produce"
@@ -24,20 +23,22 @@ import (
 
 // wire is what the writer of a topic sends through. kafka-go's Writer asks for every
 // record how many partitions its topic has, and its packing of a batch, field by
-// field with a second checksum, costs more than packing it in one piece.
+// field with a second checksum, costs more than packing it in one piece. What it has
+// queued when an outage begins it would try for as long, batch after batch.
 type wire struct {
 	next   kafka.RoundTripper
 	layout *metadata.Response // of the topic: it is fixed
-	packer *packer            // nil: the library packs
+	packer *packer
+	outage *outage
 }
 
 // newWire returns the wire of a topic's writer.
-func newWire(next kafka.RoundTripper, topic string, partitions int, p *packer) *wire {
-	layout := metadata.ResponseTopic{Name: topic, Partitions: make([]metadata.ResponsePartition, partitions)}
+func newWire(l *Log, topic string) *wire {
+	layout := metadata.ResponseTopic{Name: l.config.Topic(topic), Partitions: make([]metadata.ResponsePartition, l.partitions[topic])}
 	for i := range layout.Partitions {
 		layout.Partitions[i].PartitionIndex = int32(i)
 	}
-	return &wire{next, &metadata.Response{Topics: []metadata.ResponseTopic{layout}}, p}
+	return &wire{l.transport, &metadata.Response{Topics: []metadata.ResponseTopic{layout}}, l.packer, &l.outage}
 }
 
 // RoundTrip implements kafka.RoundTripper.
@@ -46,11 +47,11 @@ func (w *wire) RoundTrip(ctx context.Context, addr net.Addr, request kafka.Reque
 	case *metadata.Request:
 		return w.layout, nil
 	case *produce.Request:
-		if w.packer == nil {
-			break
-		}
-		packed, err := w.packer.pack(r)
+		packed, newest, err := w.packer.pack(r)
 		if err != nil {
+			return nil, err
+		}
+		if err := w.outage.overtaken(newest); err != nil {
 			return nil, err
 		}
 		request = packed
@@ -71,35 +72,57 @@ const (
 	maxScratch = 2 << 20
 )
 
-// packer packs batches with zstd. It is safe for concurrent use.
-type packer struct{ scratches sync.Pool }
+// packer packs batches. It is safe for concurrent use.
+type packer struct {
+	compression kafka.Compression
+	scratches   sync.Pool
+}
 
 // scratch is what packing a batch takes.
 type scratch struct {
-	encoder *zstd.Encoder
-	plain   []byte
+	zstd  *zstd.Encoder
+	plain []byte
 }
 
-func newPacker() *packer {
-	return &packer{sync.Pool{New: func() any {
+func newPacker(compression kafka.Compression) *packer {
+	return &packer{compression, sync.Pool{New: func() any {
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false),
 			zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
 		if err != nil {
 			panic(err) // an option is wrong
 		}
-		return &scratch{encoder: e}
+		return &scratch{zstd: e}
 	}}}
 }
 
-// pack returns the request with its batches packed.
-func (p *packer) pack(r *produce.Request) (*rawproduce.Request, error) {
+// compress appends what plain bytes are packed as.
+func (p *packer) compress(dst []byte, s *scratch) ([]byte, error) {
+	switch p.compression {
+	case 0:
+		return append(dst, s.plain...), nil
+	case kafka.Zstd:
+		return s.zstd.EncodeAll(s.plain, dst), nil
+	}
+	b := bytes.NewBuffer(dst)
+	w := p.compression.Codec().NewWriter(b)
+	_, err := w.Write(s.plain)
+	err = errors.Join(err, w.Close())
+	return b.Bytes(), err
+}
+
+// pack returns the request with its batches packed, and the time of its newest
+// record.
+func (p *packer) pack(r *produce.Request) (_ *rawproduce.Request, newest time.Time, err error) {
 	out := &rawproduce.Request{TransactionalID: r.TransactionalID, Acks: r.Acks, Timeout: r.Timeout}
 	for _, t := range r.Topics {
 		topic := rawproduce.RequestTopic{Topic: t.Topic}
 		for _, part := range t.Partitions {
-			set, err := p.recordSet(part.RecordSet.Records)
+			set, at, err := p.recordSet(part.RecordSet.Records)
 			if err != nil {
-				return nil, fmt.Errorf("pack a batch: %w", err)
+				return nil, newest, fmt.Errorf("pack a batch: %w", err)
+			}
+			if at.After(newest) {
+				newest = at
 			}
 			topic.Partitions = append(topic.Partitions, rawproduce.RequestPartition{
 				Partition: part.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
@@ -107,63 +130,69 @@ func (p *packer) pack(r *produce.Request) (*rawproduce.Request, error) {
 		}
 		out.Topics = append(out.Topics, topic)
 	}
-	return out, nil
+	return out, newest, nil
 }
 
-// recordSet returns a batch of the records, behind its size. Their time is now: the
-// topics have the broker's. The batch's memory is its own, as a request that nobody
+// recordSet returns a batch of the records, behind its size, and the time of the
+// last one: all have that. The batch's memory is its own, as a request that nobody
 // waits for any more may still be on its way.
-func (p *packer) recordSet(records protocol.RecordReader) ([]byte, error) {
+func (p *packer) recordSet(records protocol.RecordReader) (set []byte, last time.Time, err error) {
 	s := p.scratches.Get().(*scratch)
 	defer p.scratches.Put(s)
-	plain, count, err := appendRecords(s.plain[:0], records)
-	if cap(plain) <= maxScratch {
-		s.plain = plain
+	defer func() {
+		if cap(s.plain) > maxScratch {
+			s.plain = nil
+		}
+	}()
+	var count int
+	if s.plain, count, last, err = appendRecords(s.plain[:0], records); err != nil {
+		return nil, last, err
 	}
-	if err != nil {
-		return nil, err
-	}
-	be, now := binary.BigEndian, uint64(time.Now().UnixMilli())
-	set := make([]byte, sizeBytes, sizeBytes+batchHeader+512+len(plain)/8)
+	be, milli := binary.BigEndian, uint64(last.UnixMilli())
+	set = make([]byte, sizeBytes, sizeBytes+batchHeader+512+len(s.plain)/8)
 	set = be.AppendUint64(set, 0)                     // base offset: the broker's
 	set = be.AppendUint32(set, 0)                     // length, see below
 	set = be.AppendUint32(set, 1<<32-1)               // epoch of the leader: unknown
 	set = append(set, batchMagic)                     // form
 	set = be.AppendUint32(set, 0)                     // checksum, see below
-	set = be.AppendUint16(set, uint16(compress.Zstd)) // flags
+	set = be.AppendUint16(set, uint16(p.compression)) // flags
 	set = be.AppendUint32(set, uint32(count-1))       // offset of the last record
-	set = be.AppendUint64(set, now)                   // time of the first,
-	set = be.AppendUint64(set, now)                   // and of the newest
+	set = be.AppendUint64(set, milli)                 // time of the first,
+	set = be.AppendUint64(set, milli)                 // and of the newest
 	set = be.AppendUint64(set, 1<<64-1)               // producer: none
 	set = be.AppendUint16(set, 1<<16-1)               // its epoch
 	set = be.AppendUint32(set, 1<<32-1)               // its sequence
 	set = be.AppendUint32(set, uint32(count))         // records
-	set = s.encoder.EncodeAll(plain, set)
+	if set, err = p.compress(set, s); err != nil {
+		return nil, last, err
+	}
 	be.PutUint32(set, uint32(len(set)-sizeBytes))
 	batch := set[sizeBytes:]
 	be.PutUint32(batch[8:], uint32(len(batch)-lengthBefore))
 	be.PutUint32(batch[17:], crc32.Checksum(batch[21:], castagnoli))
-	return set, nil
+	return set, last, nil
 }
 
-// appendRecords appends records, at least one, and returns how many.
-func appendRecords(dst []byte, records protocol.RecordReader) (_ []byte, count int, _ error) {
+// appendRecords appends records, at least one, and returns how many, and the time
+// of the last one.
+func appendRecords(dst []byte, records protocol.RecordReader) (_ []byte, count int, last time.Time, _ error) {
 	for ; ; count++ {
 		r, err := records.ReadRecord()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {
+			last = r.Time
 			dst, err = appendRecord(dst, r, int64(count))
 		}
 		if err != nil {
-			return dst, count, err
+			return dst, count, last, err
 		}
 	}
 	if count == 0 {
-		return dst, 0, protocol.ErrNoRecord
+		return dst, 0, last, protocol.ErrNoRecord
 	}
-	return dst, count, nil
+	return dst, count, last, nil
 }
 
 // appendRecord appends a record, behind its length.
