@@ -50,7 +50,7 @@ func (o *outage) overtaken(at time.Time) error {
 	if o.cause == nil || !at.Before(o.since) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", errOvertaken, o.cause)
+	return fmt.Errorf("%w: %s", errOvertaken, o.cause.Error())
 }
 
 // leave takes how a write went: cause is why no broker took it, nil if one
