@@ -228,6 +228,9 @@ func sum(b *testing.B, url, metric string) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if families[metric] == nil {
+		b.Fatalf("%s has no metric %s", url, metric)
+	}
 	var n float64
 	for _, m := range families[metric].GetMetric() {
 		n += m.GetCounter().GetValue() + m.GetGauge().GetValue()

@@ -29,6 +29,7 @@ const (
 // leader that has moved is not known yet, not for as long as an outage (the sender
 // tries again); short waits.
 func (l *Log) newProducer(topic string) *producer {
+	wire := newWire(l, topic)
 	return &producer{topic: topic, writer: &kafka.Writer{
 		Addr:            kafka.TCP(l.config.Brokers...),
 		Topic:           l.config.Topic(topic),
@@ -43,7 +44,8 @@ func (l *Log) newProducer(topic string) *producer {
 		ReadTimeout:     5 * time.Second,
 		WriteTimeout:    5 * time.Second,
 		Compression:     codecs[l.config.Compression],
-		Transport:       newWire(l, topic),
+		Transport:       wire,
+		Completion:      wire.completed,
 	}}
 }
 
@@ -97,6 +99,7 @@ func (l *Log) begin(ctx context.Context, p *producer, records []stream.Record, d
 		l.metrics.refused(reasonDown)
 		return fmt.Errorf("%w: %w", stream.ErrUnavailable, cause)
 	}
+	at := time.Now() // before it waits: a failure meanwhile overtakes it
 	giveBack, ok := l.budget.take(ctx, size)
 	if !ok {
 		l.outage.abandon(tries)
@@ -106,7 +109,7 @@ func (l *Log) begin(ctx context.Context, p *producer, records []stream.Record, d
 		l.metrics.refused(reasonFull)
 		return fmt.Errorf("%w: %d bytes are in flight, as many as stream.kafka.max_in_flight_bytes allows", stream.ErrUnavailable, l.budget.size)
 	}
-	messages := copied(records, size, time.Now())
+	messages := copied(records, size, at)
 	go func() {
 		defer l.calls.Done()
 		defer giveBack()

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,10 +58,10 @@ func Init(ctx context.Context, c Config, layout map[string]int, o InitOptions) (
 	if err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(refused(topics), a.tooFewBrokers(topics)); err != nil || o.DryRun {
+	if err := refused(topics); err != nil {
 		return topics, err
 	}
-	if err := a.make(ctx, topics); err != nil {
+	if err := a.make(ctx, topics, o.DryRun); err != nil || o.DryRun {
 		return topics, err
 	}
 	if err := a.alter(ctx, topics); err != nil {
@@ -89,7 +88,6 @@ type admin struct {
 	config    Config
 	transport *kafka.Transport
 	client    *kafka.Client
-	brokers   int // that there are
 }
 
 func newAdmin(ctx context.Context, c Config) (*admin, error) {
@@ -168,18 +166,6 @@ func refused(topics []Topic) error {
 	return errors.Join(problems...)
 }
 
-// tooFewBrokers refuses the topics that are to be made with more copies than there
-// are brokers.
-func (a *admin) tooFewBrokers(topics []Topic) (err error) {
-	for i := range topics {
-		if topics[i].Action == ActionMake && a.brokers < a.config.Replication {
-			topics[i].Action = ActionRefuse
-			err = fmt.Errorf("stream.kafka.replication is %d, and brokers are %d: add brokers, or say --single-broker for development", a.config.Replication, a.brokers)
-		}
-	}
-	return err
-}
-
 // check returns what is wrong with the topics.
 func (a *admin) check(ctx context.Context, layout map[string]int) error {
 	topics, err := a.plan(ctx, layout, false)
@@ -206,7 +192,6 @@ func (a *admin) look(ctx context.Context, layout map[string]int) (map[string]fou
 	if err != nil {
 		return nil, fmt.Errorf("look topics up: %w", err)
 	}
-	a.brokers = len(answer.Brokers)
 	there := map[string]found{}
 	for _, t := range answer.Topics {
 		switch {
@@ -254,9 +239,9 @@ func (a *admin) describe(ctx context.Context, topics map[string]found) error {
 	return nil
 }
 
-// make makes the topics that are to be made.
-func (a *admin) make(ctx context.Context, topics []Topic) error {
-	request := &kafka.CreateTopicsRequest{}
+// make makes the topics that are to be made, or only asks whether they could be.
+func (a *admin) make(ctx context.Context, topics []Topic, ask bool) error {
+	request := &kafka.CreateTopicsRequest{ValidateOnly: ask}
 	for _, t := range topics {
 		if t.Action != ActionMake {
 			continue
@@ -275,12 +260,22 @@ func (a *admin) make(ctx context.Context, topics []Topic) error {
 		return fmt.Errorf("make topics: %w", err)
 	}
 	var errs []error
+	tooFew := false
 	for i := range topics {
 		t := &topics[i]
-		if err := answer.Errors[t.Topic]; err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			t.Action = ActionRefuse
-			errs = append(errs, fmt.Errorf("make topic %s: %w%s", t.Topic, err, advice(err)))
+		err := answer.Errors[t.Topic]
+		if err == nil || errors.Is(err, kafka.TopicAlreadyExists) {
+			continue
 		}
+		t.Action = ActionRefuse
+		if errors.Is(err, kafka.InvalidReplicationFactor) {
+			tooFew = true
+			continue
+		}
+		errs = append(errs, fmt.Errorf("make topic %s: %w%s", t.Topic, err, advice(err)))
+	}
+	if tooFew {
+		errs = append(errs, fmt.Errorf("stream.kafka.replication is %d, and there are fewer brokers: add brokers, or say --single-broker for development", a.config.Replication))
 	}
 	return errors.Join(errs...)
 }

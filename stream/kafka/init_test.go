@@ -219,7 +219,7 @@ func TestTooFewBrokers(t *testing.T) {
 	three := Config{Brokers: c.Brokers, Prefix: c.Prefix}
 	for _, o := range []InitOptions{{DryRun: true}, {}} {
 		topics, err := Init(ctx, three, layout, o)
-		if err == nil || err.Error() != "stream.kafka.replication is 3, and brokers are 1: add brokers, or say --single-broker for development" {
+		if err == nil || err.Error() != "stream.kafka.replication is 3, and there are fewer brokers: add brokers, or say --single-broker for development" {
 			t.Errorf("got %v", err)
 		}
 		if diff := cmp.Diff(map[string]Action{"events": ActionRefuse, "matches": ActionRefuse}, actions(topics)); diff != "" {

@@ -1,25 +1,14 @@
 package kafka
 
-import (
-	"errors"
-	"fmt"
-	"sync"
-	"time"
-)
+import "sync"
 
 // outage is whether the brokers take records. After a write that failed for want
-// of a broker one caller at a time tries again; the others are told at once, and so
-// are those whose records were queued before it failed.
+// of a broker one caller at a time tries again; the others are told at once.
 type outage struct {
 	mu     sync.Mutex
-	cause  error     // nil: they do
-	since  time.Time // when the first write failed
+	cause  error // nil: they do
 	trying bool
 }
-
-// errOvertaken is of records that were queued when an outage began. That it does
-// not wrap its cause keeps the library from trying on.
-var errOvertaken = errors.New("queued when an outage began")
 
 // err returns the cause of the outage, nil if there is none.
 func (o *outage) err() error {
@@ -43,25 +32,12 @@ func (o *outage) enter() (tries bool, err error) {
 	return true, nil
 }
 
-// overtaken returns an error if an outage has begun since a time.
-func (o *outage) overtaken(at time.Time) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.cause == nil || !at.Before(o.since) {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", errOvertaken, o.cause.Error())
-}
-
 // leave takes how a write went: cause is why no broker took it, nil if one
 // answered. It returns whether that is news.
 func (o *outage) leave(tries bool, cause error) (news bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	news = (cause == nil) != (o.cause == nil)
-	if news {
-		o.since = time.Now()
-	}
 	o.cause = cause
 	o.trying = o.trying && !tries
 	return news

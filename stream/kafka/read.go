@@ -77,8 +77,12 @@ func (c *claim) read(ctx context.Context, from int64, maxBytes int) ([]stream.Re
 			c.void.Store(&void{from, next})
 			from = next
 		}
-		if err == nil || ctx.Err() != nil || closed(asked) {
-			continue // nothing yet, or pass says what now
+		if err == nil {
+			retry = backoff{}
+			continue // nothing yet
+		}
+		if ctx.Err() != nil || closed(asked) {
+			continue // pass says what now
 		}
 		if err := c.explain(ctx, from, err, retry.lasted()); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -23,22 +24,42 @@ import (
 
 // wire is what the writer of a topic sends through. kafka-go's Writer asks for every
 // record how many partitions its topic has, and its packing of a batch, field by
-// field with a second checksum, costs more than packing it in one piece. What it has
-// queued when an outage begins it would try for as long, batch after batch.
+// field with a second checksum, costs more than packing it in one piece. And it
+// tries each batch that waits in a partition for as long as the first.
 type wire struct {
 	next   kafka.RoundTripper
 	layout *metadata.Response // of the topic: it is fixed
 	packer *packer
-	outage *outage
+	last   []atomic.Pointer[failure] // of each partition
 }
+
+// failure is that of a batch after all attempts.
+type failure struct {
+	at    time.Time
+	cause error
+}
+
+// errOvertaken is of records that were to be written before others of their
+// partition failed: they fail with these, which also keeps them behind them. It does
+// not wrap the cause, or the library would try on.
+var errOvertaken = errors.New("behind records that failed")
 
 // newWire returns the wire of a topic's writer.
 func newWire(l *Log, topic string) *wire {
-	layout := metadata.ResponseTopic{Name: l.config.Topic(topic), Partitions: make([]metadata.ResponsePartition, l.partitions[topic])}
+	n := l.partitions[topic]
+	layout := metadata.ResponseTopic{Name: l.config.Topic(topic), Partitions: make([]metadata.ResponsePartition, n)}
 	for i := range layout.Partitions {
 		layout.Partitions[i].PartitionIndex = int32(i)
 	}
-	return &wire{l.transport, &metadata.Response{Topics: []metadata.ResponseTopic{layout}}, l.packer, &l.outage}
+	return &wire{l.transport, &metadata.Response{Topics: []metadata.ResponseTopic{layout}}, l.packer, make([]atomic.Pointer[failure], n)}
+}
+
+// completed takes how the writer's attempts with a batch ended.
+func (w *wire) completed(batch []kafka.Message, err error) {
+	if err == nil || tooLarge(err) || errors.Is(err, errOvertaken) {
+		return
+	}
+	w.last[batch[0].WriterData.(int)].Store(&failure{time.Now(), err})
 }
 
 // RoundTrip implements kafka.RoundTripper.
@@ -47,11 +68,8 @@ func (w *wire) RoundTrip(ctx context.Context, addr net.Addr, request kafka.Reque
 	case *metadata.Request:
 		return w.layout, nil
 	case *produce.Request:
-		packed, newest, err := w.packer.pack(r)
+		packed, err := w.pack(r)
 		if err != nil {
-			return nil, err
-		}
-		if err := w.outage.overtaken(newest); err != nil {
 			return nil, err
 		}
 		request = packed
@@ -60,6 +78,28 @@ func (w *wire) RoundTrip(ctx context.Context, addr net.Addr, request kafka.Reque
 		return nil, err // or a connection would be lost to it
 	}
 	return w.next.RoundTrip(ctx, addr, request)
+}
+
+// pack returns a request of packed batches, and an error if one is overtaken.
+func (w *wire) pack(r *produce.Request) (*rawproduce.Request, error) {
+	out := &rawproduce.Request{TransactionalID: r.TransactionalID, Acks: r.Acks, Timeout: r.Timeout}
+	for _, t := range r.Topics {
+		topic := rawproduce.RequestTopic{Topic: t.Topic}
+		for _, part := range t.Partitions {
+			set, oldest, err := w.packer.recordSet(part.RecordSet.Records)
+			if err != nil {
+				return nil, fmt.Errorf("pack a batch: %w", err)
+			}
+			if f := w.last[part.Partition].Load(); f != nil && oldest.Before(f.at) {
+				return nil, fmt.Errorf("%w: %s", errOvertaken, f.cause.Error())
+			}
+			topic.Partitions = append(topic.Partitions, rawproduce.RequestPartition{
+				Partition: part.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
+			})
+		}
+		out.Topics = append(out.Topics, topic)
+	}
+	return out, nil
 }
 
 const (
@@ -110,33 +150,11 @@ func (p *packer) compress(dst []byte, s *scratch) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// pack returns the request with its batches packed, and the time of its newest
-// record.
-func (p *packer) pack(r *produce.Request) (_ *rawproduce.Request, newest time.Time, err error) {
-	out := &rawproduce.Request{TransactionalID: r.TransactionalID, Acks: r.Acks, Timeout: r.Timeout}
-	for _, t := range r.Topics {
-		topic := rawproduce.RequestTopic{Topic: t.Topic}
-		for _, part := range t.Partitions {
-			set, at, err := p.recordSet(part.RecordSet.Records)
-			if err != nil {
-				return nil, newest, fmt.Errorf("pack a batch: %w", err)
-			}
-			if at.After(newest) {
-				newest = at
-			}
-			topic.Partitions = append(topic.Partitions, rawproduce.RequestPartition{
-				Partition: part.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
-			})
-		}
-		out.Topics = append(out.Topics, topic)
-	}
-	return out, newest, nil
-}
-
 // recordSet returns a batch of the records, behind its size, and the time of the
-// last one: all have that. The batch's memory is its own, as a request that nobody
-// waits for any more may still be on its way.
-func (p *packer) recordSet(records protocol.RecordReader) (set []byte, last time.Time, err error) {
+// oldest, which the batch has for all: the topics have the broker's. The batch's
+// memory is its own, as a request that nobody waits for any more may still be on its
+// way.
+func (p *packer) recordSet(records protocol.RecordReader) (set []byte, oldest time.Time, err error) {
 	s := p.scratches.Get().(*scratch)
 	defer p.scratches.Put(s)
 	defer func() {
@@ -145,10 +163,10 @@ func (p *packer) recordSet(records protocol.RecordReader) (set []byte, last time
 		}
 	}()
 	var count int
-	if s.plain, count, last, err = appendRecords(s.plain[:0], records); err != nil {
-		return nil, last, err
+	if s.plain, count, oldest, err = appendRecords(s.plain[:0], records); err != nil {
+		return nil, oldest, err
 	}
-	be, milli := binary.BigEndian, uint64(last.UnixMilli())
+	be, milli := binary.BigEndian, uint64(oldest.UnixMilli())
 	set = make([]byte, sizeBytes, sizeBytes+batchHeader+512+len(s.plain)/8)
 	set = be.AppendUint64(set, 0)                     // base offset: the broker's
 	set = be.AppendUint32(set, 0)                     // length, see below
@@ -164,35 +182,37 @@ func (p *packer) recordSet(records protocol.RecordReader) (set []byte, last time
 	set = be.AppendUint32(set, 1<<32-1)               // its sequence
 	set = be.AppendUint32(set, uint32(count))         // records
 	if set, err = p.compress(set, s); err != nil {
-		return nil, last, err
+		return nil, oldest, err
 	}
 	be.PutUint32(set, uint32(len(set)-sizeBytes))
 	batch := set[sizeBytes:]
 	be.PutUint32(batch[8:], uint32(len(batch)-lengthBefore))
 	be.PutUint32(batch[17:], crc32.Checksum(batch[21:], castagnoli))
-	return set, last, nil
+	return set, oldest, nil
 }
 
 // appendRecords appends records, at least one, and returns how many, and the time
-// of the last one.
-func appendRecords(dst []byte, records protocol.RecordReader) (_ []byte, count int, last time.Time, _ error) {
+// of the oldest.
+func appendRecords(dst []byte, records protocol.RecordReader) (_ []byte, count int, oldest time.Time, _ error) {
 	for ; ; count++ {
 		r, err := records.ReadRecord()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {
-			last = r.Time
+			if count == 0 || r.Time.Before(oldest) {
+				oldest = r.Time
+			}
 			dst, err = appendRecord(dst, r, int64(count))
 		}
 		if err != nil {
-			return dst, count, last, err
+			return dst, count, oldest, err
 		}
 	}
 	if count == 0 {
-		return dst, 0, last, protocol.ErrNoRecord
+		return dst, 0, oldest, protocol.ErrNoRecord
 	}
-	return dst, count, last, nil
+	return dst, count, oldest, nil
 }
 
 // appendRecord appends a record, behind its length.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -141,7 +142,7 @@ func TestWirePacks(t *testing.T) {
 	for range 4 {
 		work.Go(func() {
 			next := &tripper{}
-			wire := &wire{next, w.layout, w.packer, w.outage}
+			wire := &wire{next, w.layout, w.packer, w.last}
 			if _, err := wire.RoundTrip(t.Context(), nil, requestOf(want...)); err != nil {
 				t.Error(err)
 				return
@@ -180,6 +181,9 @@ func TestForeignReader(t *testing.T) {
 					t.Fatalf("after %d records: %v", len(got), err)
 				}
 				for _, r := range fetched.Records() {
+					if code := r.Attrs.CompressionType(); code != uint8(codecs[compression]) {
+						t.Fatalf("record %d is packed with %d", r.Offset, code)
+					}
 					one := stream.Record{Offset: r.Offset, Key: r.Key, Value: r.Value}
 					for _, h := range r.Headers {
 						one.Headers = append(one.Headers, stream.Header{Key: h.Key, Value: h.Value})
@@ -217,27 +221,37 @@ func TestWireAnswers(t *testing.T) {
 	}
 }
 
-// What was queued when an outage began is given up at once, and for good; who
-// tries later is not.
+// What waits behind records that failed fails with them, at once and for good; what
+// comes later does not, nor what is of another partition.
 func TestOvertaken(t *testing.T) {
 	w, next := newTestWire()
-	queued := stream.Record{Time: time.Now()}
-	w.outage.leave(false, fmt.Errorf("down: %w", syscall.ECONNREFUSED))
-	tried := stream.Record{Time: time.Now()}
-	_, err := w.RoundTrip(t.Context(), nil, requestOf(queued))
-	if !errors.Is(err, errOvertaken) || errors.Is(err, syscall.ECONNREFUSED) || next.last != nil {
-		t.Errorf("queued records: asked %v, %v", next.last, err)
-	}
-	for _, records := range [][]stream.Record{{tried}, {queued, tried}} {
+	sent := func(records ...stream.Record) error {
 		next.last = nil
-		if _, err := w.RoundTrip(t.Context(), nil, requestOf(records...)); err != nil || next.last == nil {
-			t.Errorf("records of who tries: %v", err)
+		_, err := w.RoundTrip(t.Context(), nil, requestOf(records...))
+		if (err == nil) != (next.last != nil) {
+			t.Errorf("%v, although it was sent or because it was not: %v", err, next.last)
+		}
+		return err
+	}
+	failed := func(partition int, err error) { w.completed([]kafka.Message{{WriterData: partition}}, err) }
+	waiting := stream.Record{Time: time.Now()}
+	for _, harmless := range []error{nil, kafka.MessageSizeTooLarge, errOvertaken} {
+		failed(3, harmless)
+	}
+	failed(4, syscall.ECONNREFUSED)
+	if err := sent(waiting); err != nil {
+		t.Errorf("nothing has failed before it: %v", err)
+	}
+	failed(3, fmt.Errorf("down: %w", syscall.ECONNREFUSED))
+	later := stream.Record{Time: time.Now()}
+	for _, records := range [][]stream.Record{{waiting}, {waiting, later}, {later, waiting}} {
+		if err := sent(records...); !errors.Is(err, errOvertaken) || errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "down") {
+			t.Errorf("behind what failed: %v", err)
 		}
 	}
-	w.outage.leave(false, nil)
-	next.last = nil
-	if _, err := w.RoundTrip(t.Context(), nil, requestOf(queued)); err != nil || next.last == nil {
-		t.Errorf("after the outage: %v", err)
+	failed(3, errOvertaken)
+	if err := sent(later); err != nil {
+		t.Errorf("after the failure: %v", err)
 	}
 }
 
@@ -245,7 +259,7 @@ func TestOvertaken(t *testing.T) {
 func TestScratchIsBounded(t *testing.T) {
 	p := newPacker(kafka.Zstd)
 	for range 10 {
-		if _, _, err := p.pack(requestOf(various(3)...)); err != nil {
+		if _, _, err := p.recordSet(requestOf(various(3)...).Topics[0].Partitions[0].RecordSet.Records); err != nil {
 			t.Fatal(err)
 		}
 		s := p.scratches.Get().(*scratch)
@@ -278,13 +292,13 @@ func BenchmarkPack(b *testing.B) {
 		records = append(records, stream.Record{Value: item})
 		size += len(item)
 	}
-	p := newPacker(kafka.Zstd)
+	w, _ := newTestWire()
 	for _, by := range []struct {
 		name string
 		send func(*produce.Request) error
 	}{
 		{"packer", func(r *produce.Request) error {
-			packed, _, err := p.pack(r)
+			packed, err := w.pack(r)
 			if err != nil {
 				return err
 			}
