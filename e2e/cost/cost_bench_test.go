@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -194,45 +195,19 @@ func BenchmarkIngest(b *testing.B) {
 		before := self(b)
 		each(b, func() error { return writer.WriteMessages(b.Context(), messages()...) })
 		one := alone.note(self(b)-before, posts*len(same))
-		before = of(b, serve.pid)
+		before = of(b, serve.PID())
 		each(b, func() error { return serve.post(b.Context(), text) })
-		b.Logf("writer alone %v, ingest %v an event", one, ingest.note(of(b, serve.pid)-before, posts*len(same)))
+		b.Logf("writer alone %v, ingest %v an event", one, ingest.note(of(b, serve.PID())-before, posts*len(same)))
 	}
 	tell(b, float64(ingest.d)/float64(alone.d))
 	b.Logf("ingest %v an event, %.0f events a second of a processor; kafka-go's Writer alone %v; ratio %.2f",
 		ingest.d, 1/ingest.d.Seconds(), alone.d, float64(ingest.d)/float64(alone.d))
 }
 
-// ingestProcess is a klaxon that takes events.
-type ingestProcess struct {
-	pid     int
-	url     string
-	metrics string // URL
-	token   string
-	client  *http.Client
-}
-
-// startIngest starts one, with further lines of configuration.
-func startIngest(b *testing.B, c klaxonkafka.Config, lines string) *ingestProcess {
+// start starts klaxon until the benchmark ends; what it says goes to a file.
+func start(b *testing.B, log string, args ...string) *process.Process {
 	b.Helper()
-	dir := b.TempDir()
-	webhook, metrics := freePort(b), freePort(b)
-	key := filepath.Join(dir, "redaction.key")
-	write(b, key, strings.Repeat("k", 40))
-	write(b, filepath.Join(dir, "klaxon.yaml"), fmt.Sprintf(`
-roles: [ingest]
-ingest: {listen: "127.0.0.1:%s", instance: i1}
-metrics: {listen: "127.0.0.1:%s"}
-redaction: {key_file: %s}
-stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
-%s
-`, webhook, metrics, key, c.Brokers[0], c.Prefix, lines))
-	binary, err := filepath.Abs("../../bin/klaxon")
-	if err != nil {
-		b.Fatal(err)
-	}
-	data := filepath.Join(dir, "data")
-	p, err := process.Start(binary, filepath.Join(dir, "log"), "serve", "--config", filepath.Join(dir, "klaxon.yaml"), "--data-dir", data)
+	p, err := process.Start(klaxon(b), log, args...)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -241,19 +216,79 @@ stream: {kind: kafka, kafka: {brokers: [%q], single_broker: true, prefix: %s}}
 			b.Error(err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
-	defer cancel()
-	if err := p.UntilReady(ctx, http.DefaultClient, "http://127.0.0.1:"+metrics+"/readyz"); err != nil {
+	return p
+}
+
+// klaxon is the path of the program.
+func klaxon(b *testing.B) string {
+	b.Helper()
+	path, err := filepath.Abs("../../bin/klaxon")
+	if err != nil {
 		b.Fatal(err)
 	}
-	return &ingestProcess{
-		pid: p.PID(), url: "https://127.0.0.1:" + webhook + "/webhook/prod", metrics: "http://127.0.0.1:" + metrics + "/metrics",
-		token: token(b, binary, data), client: clientOf(b, datadir.Dir(data)),
+	return path
+}
+
+// ready waits until a URL of a process answers with 200.
+func ready(b *testing.B, p *process.Process, url string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	if err := p.UntilReady(ctx, http.DefaultClient, url); err != nil {
+		b.Fatal(err)
 	}
 }
 
-func (s *ingestProcess) post(ctx context.Context, text []byte) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(text))
+// service is a klaxon with one role.
+type service struct {
+	*process.Process
+	data             string // directory
+	webhook, metrics string // URLs
+}
+
+// startRole starts one in a directory, with further lines of configuration.
+func startRole(b *testing.B, c klaxonkafka.Config, role, dir, lines string) *service {
+	b.Helper()
+	webhook, metrics := freePort(b), freePort(b)
+	key, file, data := filepath.Join(dir, "redaction.key"), filepath.Join(dir, role+".yaml"), filepath.Join(dir, role)
+	brokers, err := json.Marshal(c.Brokers)
+	if err != nil {
+		b.Fatal(err)
+	}
+	write(b, key, strings.Repeat("k", 40))
+	write(b, file, fmt.Sprintf(`
+roles: [%s]
+ingest: {listen: "127.0.0.1:%s", instance: i1}
+metrics: {listen: "127.0.0.1:%s"}
+redaction: {key_file: %s}
+stream: {kind: kafka, kafka: {brokers: %s, single_broker: %t, prefix: %s, session_timeout: 1m}}
+%s
+`, role, webhook, metrics, key, brokers, c.SingleBroker, c.Prefix, lines))
+	p := start(b, filepath.Join(dir, role+".log"), "serve", "--config", file, "--data-dir", data)
+	ready(b, p, "http://127.0.0.1:"+metrics+"/readyz")
+	return &service{p, data, "https://127.0.0.1:" + webhook + "/webhook/prod", "http://127.0.0.1:" + metrics + "/metrics"}
+}
+
+// receiver is a service that takes events, and what one needs to send them.
+type receiver struct {
+	*service
+	token  string
+	client *http.Client
+}
+
+func newReceiver(b *testing.B, s *service) *receiver {
+	b.Helper()
+	return &receiver{s, token(b, klaxon(b), s.data), clientOf(b, datadir.Dir(s.data))}
+}
+
+// startIngest starts a receiver, with further lines of configuration.
+func startIngest(b *testing.B, c klaxonkafka.Config, lines string) *receiver {
+	b.Helper()
+	return newReceiver(b, startRole(b, c, "ingest", b.TempDir(), lines))
+}
+
+func (s *receiver) post(ctx context.Context, text []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.webhook, bytes.NewReader(text))
 	if err != nil {
 		return err
 	}

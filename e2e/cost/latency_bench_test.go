@@ -2,8 +2,6 @@ package cost
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,7 +16,6 @@ import (
 	"time"
 
 	"github.com/klaxon-dev/klaxon/e2e/process"
-	"github.com/klaxon-dev/klaxon/internal/datadir"
 	"github.com/klaxon-dev/klaxon/stream/kafka/kafkatest"
 )
 
@@ -126,73 +123,35 @@ func anew(text []byte, i int, who string) []byte {
 
 // whole is klaxon as a process for each role, and its engine.
 type whole struct {
-	*ingestProcess
-	engine, password string
-	cluster          *kafkatest.Cluster
-	topics           string                      // the prefix of their names
-	processes        map[string]*process.Process // by role, and "engine"
-	urls             map[string]string           // of their metrics
+	*receiver
+	cluster  *kafkatest.Cluster
+	topics   string // the prefix of their names
+	roles    map[string]*service
+	engine   *process.Process
+	address  string // of the engine
+	password string
 }
 
 func startAll(b *testing.B, cluster *kafkatest.Cluster) *whole {
 	b.Helper()
-	c := config(b, cluster)
-	brokers, err := json.Marshal(c.Brokers)
-	if err != nil {
-		b.Fatal(err)
-	}
-	dir := b.TempDir()
-	binary, err := filepath.Abs("../../bin/klaxon")
-	if err != nil {
-		b.Fatal(err)
-	}
-	run := func(name string, args ...string) *process.Process {
-		b.Helper()
-		p, err := process.Start(binary, filepath.Join(dir, name+".log"), args...)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() {
-			if err := p.Stop(time.Minute); err != nil {
-				b.Error(err)
-			}
-		})
-		return p
-	}
-	w := &whole{engine: "127.0.0.1:" + freePort(b), cluster: cluster, topics: c.Prefix, processes: map[string]*process.Process{}, urls: map[string]string{}}
-	engine := run("engine", "engine", "run", "--path", filepath.Join(dir, "engine"), "--listen", w.engine)
-	w.processes["engine"] = engine
-	ready(b, engine, "http://"+w.engine+"/ping")
+	c, dir := config(b, cluster), b.TempDir()
+	w := &whole{cluster: cluster, topics: c.Prefix, roles: map[string]*service{}, address: "127.0.0.1:" + freePort(b)}
+	w.engine = start(b, filepath.Join(dir, "engine.log"), "engine", "run", "--path", filepath.Join(dir, "engine"), "--listen", w.address)
+	ready(b, w.engine, "http://"+w.address+"/ping")
 	password, err := os.ReadFile(filepath.Join(dir, "engine", "password"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	w.password = strings.TrimSpace(string(password))
-	key, rule := filepath.Join(dir, "redaction.key"), filepath.Join(dir, "probe.yaml")
-	write(b, key, strings.Repeat("k", 40))
+	rule := filepath.Join(dir, "probe.yaml")
 	write(b, rule, probeRule)
 	for _, role := range []string{"store", "window", "match", "ingest"} {
-		webhook, metrics := freePort(b), freePort(b)
-		file, data := filepath.Join(dir, role+".yaml"), filepath.Join(dir, role)
-		write(b, file, fmt.Sprintf(`
-roles: [%s]
-ingest: {listen: "127.0.0.1:%s", instance: i1}
-metrics: {listen: "127.0.0.1:%s"}
-redaction: {key_file: %s}
+		w.roles[role] = startRole(b, c, role, dir, fmt.Sprintf(`
 rules: {paths: [%s]}
 store: {kind: clickhouse, dsn: "http://default:%s@%s/default"}
-stream: {kind: kafka, kafka: {brokers: %s, single_broker: %t, prefix: %s, session_timeout: 1m}}
-`, role, webhook, metrics, key, rule, w.password, w.engine, brokers, c.SingleBroker, c.Prefix))
-		p := run(role, "serve", "--config", file, "--data-dir", data)
-		ready(b, p, "http://127.0.0.1:"+metrics+"/readyz")
-		w.processes[role], w.urls[role] = p, "http://127.0.0.1:"+metrics+"/metrics"
-		if role == "ingest" {
-			w.ingestProcess = &ingestProcess{
-				pid: p.PID(), url: "https://127.0.0.1:" + webhook + "/webhook/prod",
-				token: token(b, binary, data), client: clientOf(b, datadir.Dir(data)),
-			}
-		}
+`, rule, w.password, w.address))
 	}
+	w.receiver = newReceiver(b, w.roles["ingest"])
 	return w
 }
 
@@ -203,7 +162,7 @@ func (w *whole) probes(b *testing.B) []string {
 
 // query returns the engine's answer, and an empty one when the benchmark has failed.
 func (w *whole) query(b *testing.B, sql string) string {
-	r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+w.engine+"/", strings.NewReader(sql))
+	r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+w.address+"/", strings.NewReader(sql))
 	if err != nil {
 		b.Error(err)
 		return ""
@@ -221,13 +180,4 @@ func (w *whole) query(b *testing.B, sql string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(text))
-}
-
-func ready(b *testing.B, p *process.Process, url string) {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
-	defer cancel()
-	if err := p.UntilReady(ctx, http.DefaultClient, url); err != nil {
-		b.Fatal(err)
-	}
 }

@@ -20,10 +20,10 @@ import (
 )
 
 // BenchmarkRoles tells what each role uses for an event, with all builtin rules and
-// three brokers, besides what it uses when nothing comes: 'together' sends 100 thousand events as fast as they are taken
-// through a process for each role, 'apart' has them wait in the log and the roles
-// work one after the other, so that they do not take each other's processor.
-// ClickHouse's share is with its merges.
+// three brokers, besides what it uses when nothing comes: 'together' sends 100
+// thousand events as fast as they are taken through a process for each role, 'apart'
+// has them wait in the log and the roles work one after the other, so that they do
+// not take each other's processor. ClickHouse's share is with its merges.
 func BenchmarkRoles(b *testing.B) {
 	w, text := startAll(b, kafkatest.Start(b, 3)), body(b)
 	perPost := bytes.Count(text, []byte(`"auditID"`))
@@ -34,7 +34,7 @@ func BenchmarkRoles(b *testing.B) {
 			return w.post(b.Context(), anew(text, n, fmt.Sprint("probe-", n)))
 		})
 	}
-	matches := func() float64 { return sum(b, w.urls["match"], "klaxon_match_matches_total") }
+	matches := func() float64 { return sum(b, w.roles["match"].metrics, "klaxon_match_matches_total") }
 	stored := func() {
 		w.until(b, "SELECT count() FROM klaxon.audit_events", strconv.FormatInt(posted.Load()*int64(perPost), 10))
 		w.idle(b, "store")
@@ -44,13 +44,10 @@ func BenchmarkRoles(b *testing.B) {
 		stored()
 	}
 	w.untilMerged(b)
-	const events = posts * 400
-	if perPost != events/posts {
-		b.Fatalf("the POST has %d events", perPost)
-	}
-	idle := w.use(b)
+	events := float64(posts * perPost)
+	before := w.use(b)
 	time.Sleep(10 * time.Second)
-	rest := idle.since(b)
+	rest := before.since(b)
 	rest.tell(b, "a second without events", rest.took.Seconds())
 	b.Run("together", func(b *testing.B) {
 		before, logged := w.use(b), w.logBytes(b)
@@ -66,11 +63,15 @@ func BenchmarkRoles(b *testing.B) {
 		before, matched := w.use(b), matches()
 		stages := []string{"match", "window", "store"}
 		for _, role := range stages {
-			w.pause(b, role)
+			if err := w.roles[role].Pause(); err != nil {
+				b.Fatal(err)
+			}
 		}
 		send(b)
 		for _, role := range stages {
-			w.resume(b, role)
+			if err := w.roles[role].Resume(); err != nil {
+				b.Fatal(err)
+			}
 			if role == "store" {
 				stored()
 			} else {
@@ -95,12 +96,12 @@ type use struct {
 
 func (w *whole) use(b *testing.B) use {
 	b.Helper()
-	u := use{w: w, at: time.Now(), of: map[string]time.Duration{}}
+	u := use{w: w, at: time.Now(), of: map[string]time.Duration{"engine": of(b, w.engine.PID())}}
 	for id := range w.cluster.Bootstrap() {
 		u.of["brokers"] += of(b, w.cluster.PID(id+1))
 	}
-	for name, p := range w.processes {
-		u.of[name] = of(b, p.PID())
+	for role, p := range w.roles {
+		u.of[role] = of(b, p.PID())
 	}
 	return u
 }
@@ -139,20 +140,6 @@ func (u use) tell(b *testing.B, what string, n float64) {
 		u.micros("ingest", n), u.micros("match", n), u.micros("window", n), u.micros("store", n), u.micros("brokers", n), u.micros("engine", n))
 }
 
-func (w *whole) pause(b *testing.B, role string) {
-	b.Helper()
-	if err := w.processes[role].Pause(); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (w *whole) resume(b *testing.B, role string) {
-	b.Helper()
-	if err := w.processes[role].Resume(); err != nil {
-		b.Fatal(err)
-	}
-}
-
 // idle waits until a role has consumed all that is in the log.
 func (w *whole) idle(b *testing.B, role string) {
 	b.Helper()
@@ -160,7 +147,7 @@ func (w *whole) idle(b *testing.B, role string) {
 	deadline := time.Now().Add(3 * time.Minute)
 	for quiet := 0; quiet < 5; quiet++ {
 		time.Sleep(100 * time.Millisecond)
-		if sum(b, w.urls[role], "klaxon_log_lag_records") > 0 {
+		if sum(b, w.roles[role].metrics, "klaxon_log_lag_records") > 0 {
 			quiet = 0
 		}
 		if time.Now().After(deadline) {

@@ -174,11 +174,6 @@ func copied(records []stream.Record, size int64, at time.Time) []kafka.Message {
 // brokers take records.
 func (l *Log) outcome(topic string, tries bool, err error) error {
 	err = firstOf(err)
-	if errors.Is(err, errOvertaken) {
-		l.metrics.refused(reasonDown)
-		l.outage.abandon(tries)
-		return fmt.Errorf("%w: %w", stream.ErrUnavailable, err)
-	}
 	if err == nil || tooLarge(err) {
 		if l.outage.leave(tries, nil) {
 			l.logger.Info("the brokers take records again", "topic", topic)
@@ -189,7 +184,9 @@ func (l *Log) outcome(topic string, tries bool, err error) error {
 		return nil
 	}
 	l.metrics.refused(reasonDown)
-	if l.outage.leave(tries, err) {
+	if errors.Is(err, errOvertaken) {
+		l.outage.abandon(tries)
+	} else if l.outage.leave(tries, err) {
 		l.logger.Error("the brokers take no records", "topic", topic, "error", err)
 	}
 	return fmt.Errorf("%w: %w", stream.ErrUnavailable, err)

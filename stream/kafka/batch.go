@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"github.com/klaxon-dev/klaxon/stream"
 )
 
@@ -77,6 +79,31 @@ func cutBatch(answer []byte) (b batch, rest []byte, err error) {
 		return b, nil, fmt.Errorf("%w: offsets %d to %d, %d records", errBatch, b.from, b.to, b.count)
 	}
 	return b, answer[size:], nil
+}
+
+// appendHeader appends what stands before a batch's records, of which all have one
+// time. Its length and checksum are yet to come, by seal.
+func appendHeader(dst []byte, compression kafka.Compression, count int, at time.Time) []byte {
+	be, milli := binary.BigEndian, uint64(at.UnixMilli())
+	dst = be.AppendUint64(dst, 0)                   // base offset: the broker's
+	dst = be.AppendUint32(dst, 0)                   // length
+	dst = be.AppendUint32(dst, 1<<32-1)             // epoch of the leader: unknown
+	dst = append(dst, batchMagic)                   // form
+	dst = be.AppendUint32(dst, 0)                   // checksum
+	dst = be.AppendUint16(dst, uint16(compression)) // flags
+	dst = be.AppendUint32(dst, uint32(count-1))     // offset of the last record
+	dst = be.AppendUint64(dst, milli)               // time of the first,
+	dst = be.AppendUint64(dst, milli)               // and of the newest
+	dst = be.AppendUint64(dst, 1<<64-1)             // producer: none
+	dst = be.AppendUint16(dst, 1<<16-1)             // its epoch
+	dst = be.AppendUint32(dst, 1<<32-1)             // its sequence
+	return be.AppendUint32(dst, uint32(count))      // records
+}
+
+// seal writes the length and the checksum of a whole batch.
+func seal(batch []byte) {
+	binary.BigEndian.PutUint32(batch[8:], uint32(len(batch)-lengthBefore))
+	binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], castagnoli))
 }
 
 // control reports whether the batch marks the end of a producer's transaction,

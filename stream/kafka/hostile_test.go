@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"runtime"
 	"testing"
@@ -82,20 +81,8 @@ func rawBatch(t testing.TB, codec compress.Compression, count int, write func(io
 			t.Fatal(err)
 		}
 	}
-	b := make([]byte, batchHeader, batchHeader+packed.Len())
-	order := binary.BigEndian
-	order.PutUint32(b[8:], uint32(batchHeader-lengthBefore+packed.Len()))
-	b[16] = batchMagic
-	order.PutUint16(b[21:], uint16(codec))
-	order.PutUint32(b[23:], uint32(count-1))
-	order.PutUint64(b[27:], uint64(time.Now().UnixMilli()))
-	order.PutUint64(b[35:], uint64(time.Now().UnixMilli()))
-	for i := 43; i < 57; i++ { // no producer id
-		b[i] = 0xff
-	}
-	order.PutUint32(b[57:], uint32(count))
-	b = append(b, packed.Bytes()...)
-	order.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
+	b := append(appendHeader(nil, codec, count, time.Now()), packed.Bytes()...)
+	seal(b)
 	return b
 }
 

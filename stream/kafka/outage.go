@@ -32,7 +32,7 @@ func (o *outage) enter() (tries bool, err error) {
 	return true, nil
 }
 
-// leave takes how a write went: cause is why no broker took it, nil if one
+// leave takes how a write went of who tries or does not: cause is why no broker took it, nil if one
 // answered. It returns whether that is news.
 func (o *outage) leave(tries bool, cause error) (news bool) {
 	o.mu.Lock()

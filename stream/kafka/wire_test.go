@@ -68,8 +68,8 @@ func various(partition int) []stream.Record {
 	return records
 }
 
-// requestOf returns the request in which a writer sends records.
-func requestOf(records ...stream.Record) *produce.Request {
+// readerOf returns records as a writer has them.
+func readerOf(records ...stream.Record) protocol.RecordReader {
 	var all []protocol.Record
 	for _, r := range records {
 		one := protocol.Record{Time: r.Time, Key: protocol.NewBytes(r.Key), Value: protocol.NewBytes(r.Value)}
@@ -78,8 +78,13 @@ func requestOf(records ...stream.Record) *produce.Request {
 		}
 		all = append(all, one)
 	}
+	return protocol.NewRecordReader(all...)
+}
+
+// requestOf returns the request in which a writer sends records.
+func requestOf(records ...stream.Record) *produce.Request {
 	return &produce.Request{Acks: -1, Timeout: 7, Topics: []produce.RequestTopic{{Topic: "klaxon.events", Partitions: []produce.RequestPartition{{
-		Partition: 3, RecordSet: protocol.RecordSet{Version: 2, Attributes: protocol.Attributes(compress.Zstd), Records: protocol.NewRecordReader(all...)},
+		Partition: 3, RecordSet: protocol.RecordSet{Version: 2, Attributes: protocol.Attributes(compress.Zstd), Records: readerOf(records...)},
 	}}}}}
 }
 
@@ -259,7 +264,7 @@ func TestOvertaken(t *testing.T) {
 func TestScratchIsBounded(t *testing.T) {
 	p := newPacker(kafka.Zstd)
 	for range 10 {
-		if _, _, err := p.recordSet(requestOf(various(3)...).Topics[0].Partitions[0].RecordSet.Records); err != nil {
+		if _, _, err := p.recordSet(readerOf(various(3)...)); err != nil {
 			t.Fatal(err)
 		}
 		s := p.scratches.Get().(*scratch)
